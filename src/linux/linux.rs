@@ -6,3 +6,10 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod sys;
+pub mod buffer;
+pub mod cipher;
+pub mod digest;
+pub mod pages;
+pub mod random;
+pub mod secret;
+pub mod span;

@@ -1,2 +1,236 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/build_bug.h>
 #include "crypto.h"
+
+#define KSMBD_ALIGNED(type) static_assert(__alignof__(type) <= 16)
+KSMBD_ALIGNED(struct aes_cmac_key);
+KSMBD_ALIGNED(struct aes_cmac_ctx);
+KSMBD_ALIGNED(struct aes_gcm_key);
+KSMBD_ALIGNED(struct aes_gcm_ctx);
+KSMBD_ALIGNED(struct aes_ccm_key);
+KSMBD_ALIGNED(struct aes_ccm_ctx);
+KSMBD_ALIGNED(struct md5_ctx);
+KSMBD_ALIGNED(struct hmac_md5_ctx);
+KSMBD_ALIGNED(struct sha256_ctx);
+KSMBD_ALIGNED(struct sha512_ctx);
+KSMBD_ALIGNED(struct hmac_sha256_key);
+KSMBD_ALIGNED(struct hmac_sha256_ctx);
+KSMBD_ALIGNED(struct arc4_ctx);
+
+void ksmbd_memzero(void *at, size_t len)
+{
+	memzero_explicit(at, len);
+}
+
+bool ksmbd_mem_differ(const void *a, const void *b, size_t len)
+{
+	return crypto_memneq(a, b, len) != 0;
+}
+
+void ksmbd_md5_init(void *ctx)
+{
+	md5_init(ctx);
+}
+
+void ksmbd_md5_update(void *ctx, const u8 *data, size_t len)
+{
+	md5_update(ctx, data, len);
+}
+
+void ksmbd_md5_final(void *ctx, u8 *out)
+{
+	md5_final(ctx, out);
+}
+
+void ksmbd_hmac_md5_init(void *ctx, const u8 *key, size_t key_len)
+{
+	hmac_md5_init_usingrawkey(ctx, key, key_len);
+}
+
+void ksmbd_hmac_md5_update(void *ctx, const u8 *data, size_t len)
+{
+	hmac_md5_update(ctx, data, len);
+}
+
+void ksmbd_hmac_md5_final(void *ctx, u8 *out)
+{
+	hmac_md5_final(ctx, out);
+}
+
+void ksmbd_sha256_init(void *ctx)
+{
+	sha256_init(ctx);
+}
+
+void ksmbd_sha256_update(void *ctx, const u8 *data, size_t len)
+{
+	sha256_update(ctx, data, len);
+}
+
+void ksmbd_sha256_final(void *ctx, u8 *out)
+{
+	sha256_final(ctx, out);
+}
+
+void ksmbd_sha512_init(void *ctx)
+{
+	sha512_init(ctx);
+}
+
+void ksmbd_sha512_update(void *ctx, const u8 *data, size_t len)
+{
+	sha512_update(ctx, data, len);
+}
+
+void ksmbd_sha512_final(void *ctx, u8 *out)
+{
+	sha512_final(ctx, out);
+}
+
+void ksmbd_hmac_sha256_key(void *key, const u8 *raw, size_t raw_len)
+{
+	hmac_sha256_preparekey(key, raw, raw_len);
+}
+
+void ksmbd_hmac_sha256_init(void *ctx, const void *key)
+{
+	hmac_sha256_init(ctx, key);
+}
+
+void ksmbd_hmac_sha256_update(void *ctx, const u8 *data, size_t len)
+{
+	hmac_sha256_update(ctx, data, len);
+}
+
+void ksmbd_hmac_sha256_final(void *ctx, u8 *out)
+{
+	hmac_sha256_final(ctx, out);
+}
+
+int ksmbd_arc4_key(void *ctx, const u8 *key, unsigned int key_len)
+{
+	return arc4_setkey(ctx, key, key_len);
+}
+
+void ksmbd_arc4_crypt(void *ctx, u8 *out, const u8 *in, unsigned int len)
+{
+	arc4_crypt(ctx, out, in, len);
+}
+
+int ksmbd_cmac_key(void *key, const u8 *raw, size_t raw_len)
+{
+	return aes_cmac_preparekey(key, raw, raw_len);
+}
+
+void ksmbd_cmac_init(void *ctx, const void *key)
+{
+	aes_cmac_init(ctx, key);
+}
+
+void ksmbd_cmac_update(void *ctx, const u8 *data, size_t len)
+{
+	aes_cmac_update(ctx, data, len);
+}
+
+void ksmbd_cmac_final(void *ctx, u8 *out)
+{
+	aes_cmac_final(ctx, out);
+}
+
+int ksmbd_gcm_key(void *key, const u8 *raw, size_t raw_len, size_t tag_len)
+{
+	return aes_gcm_preparekey(key, raw, raw_len, tag_len);
+}
+
+void ksmbd_gcm_init(void *ctx, const u8 *nonce, const void *key)
+{
+	aes_gcm_init(ctx, nonce, key);
+}
+
+void ksmbd_gcm_auth(void *ctx, const u8 *ad, size_t len)
+{
+	aes_gcm_auth_update(ctx, ad, len);
+}
+
+void ksmbd_gcm_encrypt(void *ctx, u8 *dst, const u8 *src, size_t len)
+{
+	aes_gcm_encrypt_update(ctx, dst, src, len);
+}
+
+void ksmbd_gcm_decrypt(void *ctx, u8 *dst, const u8 *src, size_t len)
+{
+	aes_gcm_decrypt_update(ctx, dst, src, len);
+}
+
+void ksmbd_gcm_encrypt_final(void *ctx, u8 *tag)
+{
+	aes_gcm_encrypt_final(ctx, tag);
+}
+
+int ksmbd_gcm_decrypt_final(void *ctx, const u8 *tag)
+{
+	return aes_gcm_decrypt_final(ctx, tag);
+}
+
+int ksmbd_ccm_key(void *key, const u8 *raw, size_t raw_len, size_t tag_len)
+{
+	return aes_ccm_preparekey(key, raw, raw_len, tag_len);
+}
+
+int ksmbd_ccm_init(void *ctx, u64 data_len, u64 ad_len, const u8 *nonce, size_t nonce_len, const void *key)
+{
+	return aes_ccm_init(ctx, data_len, ad_len, nonce, nonce_len, key);
+}
+
+void ksmbd_ccm_auth(void *ctx, const u8 *ad, size_t len)
+{
+	aes_ccm_auth_update(ctx, ad, len);
+}
+
+void ksmbd_ccm_encrypt(void *ctx, u8 *dst, const u8 *src, size_t len)
+{
+	aes_ccm_encrypt_update(ctx, dst, src, len);
+}
+
+void ksmbd_ccm_decrypt(void *ctx, u8 *dst, const u8 *src, size_t len)
+{
+	aes_ccm_decrypt_update(ctx, dst, src, len);
+}
+
+void ksmbd_ccm_encrypt_final(void *ctx, u8 *tag)
+{
+	aes_ccm_encrypt_final(ctx, tag);
+}
+
+int ksmbd_ccm_decrypt_final(void *ctx, const u8 *tag)
+{
+	return aes_ccm_decrypt_final(ctx, tag);
+}
+
+struct page *ksmbd_alloc_page(gfp_t gfp)
+{
+	return alloc_page(gfp);
+}
+
+void *ksmbd_page_address(const struct page *page)
+{
+	return page_address(page);
+}
+
+void ksmbd_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void ksmbd_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+/* Bytes from the start of this page to the end of the folio that it is part of. */
+size_t ksmbd_page_room(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return folio_size(folio) - folio_page_idx(folio, page) * PAGE_SIZE;
+}

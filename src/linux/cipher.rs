@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! AES-CMAC, AES-GCM and AES-CCM, by the kernel's lib/crypto: keys prepared once, messages in any number of parts.
+//!
+//! Used for signing ([MS-SMB2] 3.1.4.1; AES-GMAC is AES-GCM over associated data alone) and for encryption (3.1.4.3).
+//! Nothing here allocates but the preparation of a key.
+
+use crate::secret::Wiped;
+use crate::span::{Span, SpanMut};
+use crate::sys;
+use core::marker::PhantomData;
+use kernel::error::to_result;
+use kernel::prelude::*;
+
+/// Size in bytes of every tag and MAC of this file.
+pub const TAG_LEN: usize = 16;
+
+/// A message authentication code.
+pub type Tag = [u8; TAG_LEN];
+
+/// A key prepared for AES-CMAC (RFC 4493, with 128-bit or 256-bit keys).
+pub struct CmacKey {
+    // INVARIANT: prepared by the C key function.
+    prepared: KBox<Wiped<{ sys::KSMBD_CMAC_KEY_SIZE }>>,
+}
+
+impl CmacKey {
+    /// Prepares `key`, of 16, 24 or 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for another length, `ENOMEM`.
+    pub fn new(key: &[u8]) -> Result<Self> {
+        let mut prepared = KBox::new(Wiped::zeroed(), GFP_KERNEL)?;
+        // SAFETY: `prepared` has the size and alignment of the C structure; `key` is valid for its length.
+        to_result(unsafe { sys::ksmbd_cmac_key(prepared.ptr_mut(), key.as_ptr(), key.len()) })?;
+        Ok(CmacKey { prepared })
+    }
+
+    /// The MAC of `parts`, one after the other.
+    pub fn mac<'a, T: Into<Span<'a>>>(&self, parts: impl IntoIterator<Item = T>) -> Tag {
+        let mut context = Wiped::<{ sys::KSMBD_CMAC_CTX_SIZE }>::zeroed();
+        let mut tag = [0; TAG_LEN];
+        // SAFETY: the context has the size and alignment of the C structure; the key is prepared and outlives the context.
+        unsafe { sys::ksmbd_cmac_init(context.ptr_mut(), self.prepared.ptr()) };
+        for part in parts {
+            let part = part.into();
+            // SAFETY: the context is initialised; the span is mapped for its length.
+            unsafe { sys::ksmbd_cmac_update(context.ptr_mut(), part.as_ptr(), part.len()) };
+        }
+        // SAFETY: the context is initialised; `tag` has the size of a MAC.
+        unsafe { sys::ksmbd_cmac_final(context.ptr_mut(), tag.as_mut_ptr()) };
+        tag
+    }
+}
+
+/// A message on its way through a cipher. Only in this file.
+trait Stream: Sized {
+    /// Adds associated data: before any data.
+    fn auth(&mut self, part: Span<'_>);
+
+    /// Encrypts `len` bytes from `src` to `dst`.
+    ///
+    /// # Safety
+    ///
+    /// `src` is readable and `dst` writable for `len` bytes; they are the same or do not overlap.
+    unsafe fn encrypt(&mut self, dst: *mut u8, src: *const u8, len: usize);
+
+    /// Decrypts `len` bytes from `src` to `dst`.
+    ///
+    /// # Safety
+    ///
+    /// As [`Stream::encrypt`].
+    unsafe fn decrypt(&mut self, dst: *mut u8, src: *const u8, len: usize);
+
+    /// The tag of what was encrypted.
+    fn seal(self) -> Tag;
+
+    /// Whether `tag` is that of what was decrypted.
+    fn open(self, tag: &Tag) -> Result;
+}
+
+/// Encrypts `src` into `dst`, which must have at least as many bytes. With `copy_first`, every byte of `src` is read once
+/// only.
+fn seal_through<'a, 'b, S: Stream>(
+    mut stream: S,
+    src: impl Iterator<Item = Span<'a>>,
+    dst: impl Iterator<Item = SpanMut<'b>>,
+    copy_first: bool,
+) -> Result<S> {
+    let mut dst = dst;
+    let mut room = SpanMut::from(&mut [] as &mut [u8]);
+    for mut rest in src {
+        while !rest.is_empty() {
+            while room.is_empty() {
+                room = dst.next().ok_or(ENOSPC)?;
+            }
+            let (from, after) = rest.split(room.len());
+            let (mut to, left) = room.split(from.len());
+            let (len, at) = (from.len(), to.as_mut_ptr());
+            if copy_first {
+                // SAFETY: both are mapped for `len` bytes; `to` belongs to nobody else, so they do not overlap.
+                unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), at, len) };
+                // SAFETY: in place, in memory mapped for `len` bytes.
+                unsafe { stream.encrypt(at, at, len) };
+            } else {
+                // SAFETY: as for the copy above.
+                unsafe { stream.encrypt(at, from.as_ptr(), len) };
+            }
+            rest = after;
+            room = left;
+        }
+    }
+    Ok(stream)
+}
+
+/// A key prepared for AES-GCM (NIST SP 800-38D) with tags of 16 bytes.
+pub struct GcmKey {
+    // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
+    prepared: KBox<Wiped<{ sys::KSMBD_GCM_KEY_SIZE }>>,
+}
+
+/// Nonce of AES-GCM and AES-GMAC.
+pub type GcmNonce = [u8; 12];
+
+/// Most bytes that one AES-GCM message may have.
+const GCM_MAX: u64 = (1 << 36) - 32;
+
+impl GcmKey {
+    /// Prepares `key`, of 16, 24 or 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for another length, `ENOMEM`.
+    pub fn new(key: &[u8]) -> Result<Self> {
+        let mut prepared = KBox::new(Wiped::zeroed(), GFP_KERNEL)?;
+        // SAFETY: `prepared` has the size and alignment of the C structure; `key` is valid for its length.
+        to_result(unsafe {
+            sys::ksmbd_gcm_key(prepared.ptr_mut(), key.as_ptr(), key.len(), TAG_LEN)
+        })?;
+        Ok(GcmKey { prepared })
+    }
+
+    fn start(&self, nonce: &GcmNonce) -> GcmStream<'_> {
+        let mut context = Wiped::zeroed();
+        // SAFETY: the context has the size and alignment of the C structure; the key is prepared and outlives the stream.
+        unsafe { sys::ksmbd_gcm_init(context.ptr_mut(), nonce.as_ptr(), self.prepared.ptr()) };
+        GcmStream {
+            context,
+            data: 0,
+            key: PhantomData,
+        }
+    }
+
+    fn start_with<'p, T: Into<Span<'p>>>(
+        &self,
+        nonce: &GcmNonce,
+        aad: impl IntoIterator<Item = T>,
+    ) -> GcmStream<'_> {
+        let mut stream = self.start(nonce);
+        aad.into_iter().for_each(|part| stream.auth(part.into()));
+        stream
+    }
+
+    /// Encrypts `src` into `dst`, whose parts need not be cut as those of `src` but must have room for all, and returns the
+    /// tag over it and `aad`. The content of `src` may change meanwhile: the tag is that of the bytes written.
+    ///
+    /// A nonce must never be used twice with a key.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` when `dst` is too small, `EFBIG` for a message of more than 2^36 - 32 bytes. What `dst` then holds must not
+    /// be sent.
+    pub fn seal<'a, 'b, 'c, T, S, D>(
+        &self,
+        nonce: &GcmNonce,
+        aad: impl IntoIterator<Item = T>,
+        src: impl IntoIterator<Item = S>,
+        dst: impl IntoIterator<Item = D>,
+    ) -> Result<Tag>
+    where
+        T: Into<Span<'a>>,
+        S: Into<Span<'b>>,
+        D: Into<SpanMut<'c>>,
+    {
+        let stream = self.start_with(nonce, aad);
+        let (src, dst) = (
+            src.into_iter().map(Into::into),
+            dst.into_iter().map(Into::into),
+        );
+        seal_through(stream, src, dst, false)?
+            .bounded()
+            .map(Stream::seal)
+    }
+
+    /// Encrypts `parts` in place and returns the tag over them and `aad`.
+    ///
+    /// A nonce must never be used twice with a key.
+    ///
+    /// # Errors
+    ///
+    /// `EFBIG` for a message of more than 2^36 - 32 bytes.
+    pub fn seal_in_place<'a, 'b, T, D>(
+        &self,
+        nonce: &GcmNonce,
+        aad: impl IntoIterator<Item = T>,
+        parts: impl IntoIterator<Item = D>,
+    ) -> Result<Tag>
+    where
+        T: Into<Span<'a>>,
+        D: Into<SpanMut<'b>>,
+    {
+        let mut stream = self.start_with(nonce, aad);
+        for part in parts {
+            let mut part = part.into();
+            let (at, len) = (part.as_mut_ptr(), part.len());
+            // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
+            unsafe { stream.encrypt(at, at, len) };
+        }
+        stream.bounded().map(Stream::seal)
+    }
+
+    /// Decrypts `parts` in place, if `tag` is that of them and `aad`.
+    ///
+    /// # Errors
+    ///
+    /// `EBADMSG` when it is not: the content of `parts` is then not to be used. `EFBIG` as [`GcmKey::seal`].
+    pub fn open<'a, 'b, T, D>(
+        &self,
+        nonce: &GcmNonce,
+        aad: impl IntoIterator<Item = T>,
+        parts: impl IntoIterator<Item = D>,
+        tag: &Tag,
+    ) -> Result
+    where
+        T: Into<Span<'a>>,
+        D: Into<SpanMut<'b>>,
+    {
+        let mut stream = self.start_with(nonce, aad);
+        for part in parts {
+            let mut part = part.into();
+            let (at, len) = (part.as_mut_ptr(), part.len());
+            // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
+            unsafe { stream.decrypt(at, at, len) };
+        }
+        stream.bounded()?.open(tag)
+    }
+
+    /// AES-GMAC: the tag of `parts`, one after the other, with nothing encrypted.
+    ///
+    /// A nonce must never be used twice with a key to compute the MAC of different messages that are sent.
+    pub fn gmac<'a, T: Into<Span<'a>>>(
+        &self,
+        nonce: &GcmNonce,
+        parts: impl IntoIterator<Item = T>,
+    ) -> Tag {
+        self.start_with(nonce, parts).seal()
+    }
+}
+
+struct GcmStream<'k> {
+    // INVARIANT: initialised by the C init function.
+    context: Wiped<{ sys::KSMBD_GCM_CTX_SIZE }>,
+    data: u64,
+    key: PhantomData<&'k GcmKey>,
+}
+
+impl GcmStream<'_> {
+    /// Itself, unless more was processed than the counter has numbers for.
+    fn bounded(self) -> Result<Self> {
+        if self.data > GCM_MAX {
+            return Err(EFBIG);
+        }
+        Ok(self)
+    }
+}
+
+impl Stream for GcmStream<'_> {
+    fn auth(&mut self, part: Span<'_>) {
+        // SAFETY: the context is initialised; the span is mapped for its length.
+        unsafe { sys::ksmbd_gcm_auth(self.context.ptr_mut(), part.as_ptr(), part.len()) }
+    }
+
+    unsafe fn encrypt(&mut self, dst: *mut u8, src: *const u8, len: usize) {
+        self.data = self.data.saturating_add(len as u64);
+        // SAFETY: the context is initialised; the rest is the caller's promise.
+        unsafe { sys::ksmbd_gcm_encrypt(self.context.ptr_mut(), dst, src, len) }
+    }
+
+    unsafe fn decrypt(&mut self, dst: *mut u8, src: *const u8, len: usize) {
+        self.data = self.data.saturating_add(len as u64);
+        // SAFETY: the context is initialised; the rest is the caller's promise.
+        unsafe { sys::ksmbd_gcm_decrypt(self.context.ptr_mut(), dst, src, len) }
+    }
+
+    fn seal(mut self) -> Tag {
+        let mut tag = [0; TAG_LEN];
+        // SAFETY: the context is initialised; `tag` has the length that the key was prepared with.
+        unsafe { sys::ksmbd_gcm_encrypt_final(self.context.ptr_mut(), tag.as_mut_ptr()) };
+        tag
+    }
+
+    fn open(mut self, tag: &Tag) -> Result {
+        // SAFETY: the context is initialised; `tag` has the length that the key was prepared with.
+        to_result(unsafe { sys::ksmbd_gcm_decrypt_final(self.context.ptr_mut(), tag.as_ptr()) })
+    }
+}
+
+/// A key prepared for AES-CCM (RFC 3610) with tags of 16 bytes and nonces of 11.
+pub struct CcmKey {
+    // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
+    prepared: KBox<Wiped<{ sys::KSMBD_CCM_KEY_SIZE }>>,
+}
+
+/// Nonce of AES-CCM as SMB2 uses it. It leaves four bytes for the length: a message has less than 2^32 bytes.
+pub type CcmNonce = [u8; 11];
+
+impl CcmKey {
+    /// Prepares `key`, of 16, 24 or 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for another length, `ENOMEM`.
+    pub fn new(key: &[u8]) -> Result<Self> {
+        let mut prepared = KBox::new(Wiped::zeroed(), GFP_KERNEL)?;
+        // SAFETY: `prepared` has the size and alignment of the C structure; `key` is valid for its length.
+        to_result(unsafe {
+            sys::ksmbd_ccm_key(prepared.ptr_mut(), key.as_ptr(), key.len(), TAG_LEN)
+        })?;
+        Ok(CcmKey { prepared })
+    }
+
+    fn start(&self, nonce: &[u8], aad: &[u8], len: usize) -> Result<CcmStream<'_>> {
+        let mut context = Wiped::zeroed();
+        // SAFETY: the context has the size and alignment of the C structure; the key is prepared and outlives the stream;
+        // `nonce` is valid for its length.
+        to_result(unsafe {
+            sys::ksmbd_ccm_init(
+                context.ptr_mut(),
+                len as u64,
+                aad.len() as u64,
+                nonce.as_ptr(),
+                nonce.len(),
+                self.prepared.ptr(),
+            )
+        })?;
+        let mut stream = CcmStream {
+            context,
+            left: len,
+            over: false,
+            key: PhantomData,
+        };
+        stream.auth(Span::from(aad));
+        Ok(stream)
+    }
+
+    /// Encrypts `src`, of `len` bytes, into `dst`, whose parts need not be cut as those of `src` but must have room for all,
+    /// and returns the tag over it and `aad`. The content of `src` may change meanwhile: it is copied first, since CCM
+    /// reads the plaintext twice.
+    ///
+    /// A nonce must never be used twice with a key.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` when `dst` is too small, `EINVAL` when `src` has not `len` bytes, `EOVERFLOW` for a message of 2^32 bytes or
+    /// more. What `dst` then holds must not be sent.
+    pub fn seal<'a, 'b, S: Into<Span<'a>>, D: Into<SpanMut<'b>>>(
+        &self,
+        nonce: &CcmNonce,
+        aad: &[u8],
+        len: usize,
+        src: impl IntoIterator<Item = S>,
+        dst: impl IntoIterator<Item = D>,
+    ) -> Result<Tag> {
+        let stream = self.start(nonce, aad, len)?;
+        let (src, dst) = (
+            src.into_iter().map(Into::into),
+            dst.into_iter().map(Into::into),
+        );
+        seal_through(stream, src, dst, true)?
+            .complete()
+            .map(Stream::seal)
+    }
+
+    /// Encrypts `parts`, of `len` bytes, in place and returns the tag over them and `aad`.
+    ///
+    /// A nonce must never be used twice with a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`CcmKey::seal`].
+    pub fn seal_in_place<'b, D: Into<SpanMut<'b>>>(
+        &self,
+        nonce: &CcmNonce,
+        aad: &[u8],
+        len: usize,
+        parts: impl IntoIterator<Item = D>,
+    ) -> Result<Tag> {
+        let mut stream = self.start(nonce, aad, len)?;
+        for part in parts {
+            let mut part = part.into();
+            let (at, len) = (part.as_mut_ptr(), part.len());
+            // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
+            unsafe { stream.encrypt(at, at, len) };
+        }
+        stream.complete().map(Stream::seal)
+    }
+
+    /// Decrypts `parts`, of `len` bytes, in place, if `tag` is that of them and `aad`.
+    ///
+    /// # Errors
+    ///
+    /// `EBADMSG` when it is not: the content of `parts` is then not to be used. Others as [`CcmKey::seal`].
+    pub fn open<'b, D: Into<SpanMut<'b>>>(
+        &self,
+        nonce: &CcmNonce,
+        aad: &[u8],
+        len: usize,
+        parts: impl IntoIterator<Item = D>,
+        tag: &Tag,
+    ) -> Result {
+        let mut stream = self.start(nonce, aad, len)?;
+        for part in parts {
+            let mut part = part.into();
+            let (at, len) = (part.as_mut_ptr(), part.len());
+            // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
+            unsafe { stream.decrypt(at, at, len) };
+        }
+        stream.complete()?.open(tag)
+    }
+}
+
+struct CcmStream<'k> {
+    // INVARIANT: initialised by the C init function.
+    context: Wiped<{ sys::KSMBD_CCM_CTX_SIZE }>,
+    /// Bytes still to come, of those announced at the start.
+    left: usize,
+    /// Whether more came than were announced. They were not processed.
+    over: bool,
+    key: PhantomData<&'k CcmKey>,
+}
+
+impl CcmStream<'_> {
+    /// Counts `len` bytes, if that many were announced.
+    fn announced(&mut self, len: usize) -> bool {
+        match self.left.checked_sub(len) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => {
+                self.over = true;
+                false
+            }
+        }
+    }
+
+    /// Itself, when exactly the announced number of bytes came.
+    fn complete(self) -> Result<Self> {
+        if self.over || self.left != 0 {
+            return Err(EINVAL);
+        }
+        Ok(self)
+    }
+}
+
+impl Stream for CcmStream<'_> {
+    fn auth(&mut self, part: Span<'_>) {
+        // SAFETY: the context is initialised; the span is mapped for its length.
+        unsafe { sys::ksmbd_ccm_auth(self.context.ptr_mut(), part.as_ptr(), part.len()) }
+    }
+
+    unsafe fn encrypt(&mut self, dst: *mut u8, src: *const u8, len: usize) {
+        if self.announced(len) {
+            // SAFETY: the context is initialised; the rest is the caller's promise.
+            unsafe { sys::ksmbd_ccm_encrypt(self.context.ptr_mut(), dst, src, len) }
+        }
+    }
+
+    unsafe fn decrypt(&mut self, dst: *mut u8, src: *const u8, len: usize) {
+        if self.announced(len) {
+            // SAFETY: the context is initialised; the rest is the caller's promise.
+            unsafe { sys::ksmbd_ccm_decrypt(self.context.ptr_mut(), dst, src, len) }
+        }
+    }
+
+    fn seal(mut self) -> Tag {
+        let mut tag = [0; TAG_LEN];
+        // SAFETY: the context is initialised; `tag` has the length that the key was prepared with.
+        unsafe { sys::ksmbd_ccm_encrypt_final(self.context.ptr_mut(), tag.as_mut_ptr()) };
+        tag
+    }
+
+    fn open(mut self, tag: &Tag) -> Result {
+        // SAFETY: the context is initialised; `tag` has the length that the key was prepared with.
+        to_result(unsafe { sys::ksmbd_ccm_decrypt_final(self.context.ptr_mut(), tag.as_ptr()) })
+    }
+}
