@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One client connection: what was negotiated, which sessions live on it, what is in flight.
+//!
+//! Lock order, all leaves of each other: `window`, `load`, `channels`, `parked`, `sending`. Only `sending` is held over
+//! I/O: it is what serialises senders.
+
+pub(crate) mod crypto;
+pub(crate) mod negotiated;
+pub(crate) mod parked;
+pub(crate) mod receive;
+pub(crate) mod send;
+pub(crate) mod table;
+
+use core::net::SocketAddr;
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex, SetOnce};
+
+use smb_model::credits::Window;
+use smb_proto::header::Header;
+use smb_proto::status::NtStatus;
+use smb_proto::wire::Malformed;
+
+use linux::buffer::Buffer;
+use linux::socket::TcpStream;
+use linux::time;
+
+use crate::server::Server;
+use crate::session::ChannelTable;
+use crate::smb2::wait::Wake;
+use crate::transport::tcp::Tcp;
+use crate::transport::Transport;
+
+pub(crate) use negotiated::Negotiated;
+use parked::ParkedTable;
+
+/// Frames of one connection that may be in work at a time before anybody logged in.
+const MAX_FRAMES_UNAUTHENTICATED: u32 = 4;
+/// Bytes of requests of one connection that may be in work at a time. One frame of any size is always admitted.
+const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
+
+/// A request frame as it came, later decrypted in place.
+pub(crate) struct Frame {
+    buffer: Buffer,
+    start: usize,
+    end: usize,
+    /// Counts against the connection's load until dropped.
+    load: FrameLoad,
+}
+
+/// The share of a frame in its connection's load.
+struct FrameLoad {
+    conn: Arc<Connection>,
+    bytes: usize,
+}
+
+impl Drop for FrameLoad {
+    fn drop(&mut self) {
+        let mut load = self.conn.load.lock();
+        load.frames = load.frames.saturating_sub(1);
+        load.bytes = load.bytes.saturating_sub(self.bytes);
+        drop(load);
+        self.conn.load_changed.notify_all();
+    }
+}
+
+impl Frame {
+    /// The request's bytes, from the protocol id on.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// As [`Self::bytes`], to be decrypted in place.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..self.end).unwrap_or(&mut [])
+    }
+
+    /// Drops `count` bytes from the front (a TRANSFORM_HEADER).
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.end);
+    }
+
+    /// The connection that the frame came on.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.load.conn
+    }
+}
+
+/// What is in work.
+struct Load {
+    frames: u32,
+    bytes: usize,
+}
+
+/// One client connection.
+#[pin_data]
+pub(crate) struct Connection {
+    /// Unique while the server runs.
+    pub(crate) id: u64,
+    pub(crate) server: Arc<Server>,
+    pub(crate) peer: SocketAddr,
+    /// The address that the client connected to.
+    pub(crate) local: SocketAddr,
+    transport: KBox<dyn Transport>,
+    negotiated: SetOnce<Negotiated>,
+    /// Whether a NEGOTIATE has been taken on: there is only one, [MS-SMB2] 3.3.5.4. The multi-protocol one does not count.
+    pub(crate) negotiating: Atomic<bool>,
+    next_async_id: Atomic<u64>,
+    /// Whether the connection is being torn down.
+    ended: Atomic<bool>,
+    /// Milliseconds of the monotonic clock at the last request.
+    last_active: Atomic<u64>,
+    #[pin]
+    window: Mutex<Window>,
+    #[pin]
+    load: Mutex<Load>,
+    #[pin]
+    load_changed: CondVar,
+    #[pin]
+    sending: Mutex<()>,
+    /// Sessions that were set up or bound here.
+    #[pin]
+    pub(crate) channels: ChannelTable,
+    /// Requests that wait.
+    #[pin]
+    pub(crate) parked: ParkedTable,
+}
+
+impl Connection {
+    /// A connection over `stream`.
+    pub(crate) fn new(id: u64, server: &Arc<Server>, stream: TcpStream) -> Result<Arc<Self>> {
+        let (peer, local) = (stream.peer(), stream.local());
+        let transport: KBox<dyn Transport> = KBox::new(Tcp(stream), GFP_KERNEL)?;
+        Arc::pin_init(
+            pin_init!(Connection {
+                id,
+                server: server.clone(),
+                peer,
+                local,
+                transport,
+                negotiated: SetOnce::new(),
+                negotiating: Atomic::new(false),
+                next_async_id: Atomic::new(1),
+                ended: Atomic::new(false),
+                last_active: Atomic::new(time::monotonic_ms()),
+                window <- new_mutex!(Window::new()),
+                load <- new_mutex!(Load { frames: 0, bytes: 0 }),
+                load_changed <- new_condvar!(),
+                sending <- new_mutex!(()),
+                channels <- ChannelTable::new(),
+                parked <- ParkedTable::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What NEGOTIATE agreed on; `None` before it.
+    pub(crate) fn negotiated(&self) -> Option<&Negotiated> {
+        self.negotiated.as_ref()
+    }
+
+    /// Records the outcome of NEGOTIATE.
+    ///
+    /// # Errors
+    ///
+    /// Gives `false` if there was one already.
+    pub(crate) fn set_negotiated(&self, negotiated: Negotiated) -> bool {
+        self.negotiated.populate(negotiated)
+    }
+
+    /// An id for a request that will wait; never zero.
+    pub(crate) fn next_async_id(&self) -> u64 {
+        self.next_async_id.fetch_add(1, Relaxed)
+    }
+
+    /// Takes the credits that `request` pays with, [MS-SMB2] 3.3.5.2.3.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if its message id is not among those granted: the connection must end.
+    pub(crate) fn consume_credits(&self, request: &Header) -> Result<(), Malformed> {
+        use smb_proto::header::Command;
+        // CANCEL repeats the id of another request and pays nothing.
+        if request.command() == Ok(Command::Cancel) {
+            return Ok(());
+        }
+        let multi_credit = self.negotiated().is_some_and(|n| n.multi_credit);
+        let mut window = self.window.lock();
+        window
+            .consume(request.message_id(), request.credit_charge(), multi_credit)
+            .map(|_| ())
+            .map_err(|_| Malformed)
+    }
+
+    /// The credits that the answer to `request` grants, [MS-SMB2] 3.3.1.2.
+    pub(crate) fn grant_credits(&self, request: &Header) -> u16 {
+        let ceiling = self.server.config().max_credits;
+        self.window.lock().grant(request.credits(), request.credit_charge(), ceiling)
+    }
+
+    /// Milliseconds since the last request.
+    pub(crate) fn idle_ms(&self) -> u64 {
+        time::monotonic_ms().saturating_sub(self.last_active.load(Relaxed))
+    }
+
+    /// Runs `job` on a worker; without memory the connection ends, since a request that is never answered would hold
+    /// the client's credits for good.
+    pub(crate) fn enqueue(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
+        if self.server.io.queue().try_spawn(GFP_KERNEL, job).is_err() {
+            self.shut_down();
+        }
+    }
+
+    /// Ends the connection: its thread wakes up and cleans up. Callable from anywhere.
+    pub(crate) fn shut_down(&self) {
+        self.ended.store(true, Relaxed);
+        self.transport.shut_down();
+        self.load_changed.notify_all();
+    }
+
+    /// Whether [`Self::shut_down`] was called.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Counts a frame of `bytes` in, once there is room for it; `None` if the connection ended meanwhile.
+    fn admit(self: &Arc<Self>, bytes: usize) -> Option<FrameLoad> {
+        let max_frames = if self.channels.is_empty() {
+            MAX_FRAMES_UNAUTHENTICATED
+        } else {
+            u32::from(self.server.config().max_credits)
+        };
+        let mut load = self.load.lock();
+        while load.frames > 0
+            && (load.frames >= max_frames
+                || load.bytes.saturating_add(bytes) > MAX_BYTES_IN_FLIGHT)
+        {
+            if self.has_ended() {
+                return None;
+            }
+            self.load_changed.wait(&mut load);
+        }
+        load.frames = load.frames.saturating_add(1);
+        load.bytes = load.bytes.saturating_add(bytes);
+        Some(FrameLoad { conn: self.clone(), bytes })
+    }
+
+    /// Waits until no request is in work.
+    fn drain(&self) {
+        let mut load = self.load.lock();
+        while load.frames > 0 {
+            self.load_changed.wait(&mut load);
+        }
+    }
+
+    /// Ends everything that lives on the connection. Runs on its thread, once, at the end.
+    pub(crate) fn tear_down(&self) {
+        self.shut_down();
+        // Whatever waits is answered with an error that goes nowhere; then nothing is left in work.
+        self.parked.wake_all(Wake::Ended(NtStatus::CANCELLED));
+        self.drain();
+        while let Some(channel) = self.channels.take_any() {
+            channel.session.leave(self, &self.server);
+        }
+    }
+}
+

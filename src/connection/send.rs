@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending answers and notifications, plain or sealed.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use smb_proto::header::{FRAME_HEADER_LEN, HEADER_LEN};
+use smb_proto::transform;
+use smb_proto::wire::Malformed;
+
+use crate::session::Channel;
+use crate::smb2::reply::{Reply, HEADROOM};
+
+use super::{Connection, Frame};
+
+/// Where the parts of a sealed frame lie in the headroom: length, TRANSFORM_HEADER, message.
+const TRANSFORM_AT: usize = HEADROOM - transform::HEADER_LEN;
+const SEALED_AT: usize = TRANSFORM_AT - FRAME_HEADER_LEN;
+const PLAIN_AT: usize = HEADROOM - FRAME_HEADER_LEN;
+
+impl Connection {
+    /// Sends a reply as it stands.
+    pub(crate) fn send_plain(&self, reply: &mut Reply) -> Result {
+        self.send_from(reply, PLAIN_AT)
+    }
+
+    /// Seals a reply under the session's keys and sends it, [MS-SMB2] 3.1.4.3.
+    pub(crate) fn send_sealed(&self, channel: &Channel, reply: &mut Reply) -> Result {
+        let keys = channel.session.sealing().ok_or(EINVAL)?;
+        // Page-cache pages belong to the file: they are copied before they are encrypted.
+        if reply.payload().is_some_and(|payload| !payload.is_private) {
+            reply.flatten().map_err(|_| ENOMEM)?;
+        }
+        let (buffer, payload) = reply.parts_mut();
+        let (head, message) = buffer.split_at_mut_checked(HEADROOM).ok_or(EINVAL)?;
+        let pages = payload.map(|payload| &mut payload.pages);
+        let header = keys.sealer.seal(channel.session.id, message, pages)?;
+        head.get_mut(TRANSFORM_AT..).ok_or(EINVAL)?.copy_from_slice(&header);
+        self.send_from(reply, SEALED_AT)
+    }
+
+    /// Sends the buffer from `at` on, whose first four bytes become the frame's length, and the payload.
+    fn send_from(&self, reply: &mut Reply, at: usize) -> Result {
+        let (buffer, payload) = reply.parts_mut();
+        let bytes = buffer.get_mut(at..).ok_or(EINVAL)?;
+        let pages = payload.map(|payload| &payload.pages);
+        let payload_len = pages.map_or(0, |pages| pages.len());
+        let len = bytes.len().saturating_sub(FRAME_HEADER_LEN).saturating_add(payload_len);
+        let len = u32::try_from(len).ok().filter(|len| *len < 1 << 24).ok_or(EMSGSIZE)?;
+        let head = bytes.split_first_chunk_mut::<FRAME_HEADER_LEN>().ok_or(EINVAL)?.0;
+        *head = len.to_be_bytes();
+        let _turn = self.sending.lock();
+        self.transport.send(bytes, pages)
+    }
+
+    /// Decrypts a sealed frame in place, [MS-SMB2] 3.3.5.2.1.1, and gives the session whose keys it was sealed with.
+    pub(crate) fn open_sealed(&self, frame: &mut Frame) -> Result<Arc<Channel>, Malformed> {
+        let header = transform::Header::parse(frame.bytes())?;
+        let channel = self.channels.get(header.session_id()).ok_or(Malformed)?;
+        let keys = channel.session.sealing().ok_or(Malformed)?;
+        let (head, message) =
+            frame.bytes_mut().split_at_mut_checked(transform::HEADER_LEN).ok_or(Malformed)?;
+        if message.len() < HEADER_LEN {
+            return Err(Malformed);
+        }
+        keys.opener.open(head, message).map_err(|_| Malformed)?;
+        frame.advance(transform::HEADER_LEN);
+        // Sealed frames do not nest.
+        match smb_proto::header::FrameKind::of(frame.bytes())? {
+            smb_proto::header::FrameKind::Smb2 => Ok(channel),
+            _ => Err(Malformed),
+        }
+    }
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of one frame on a worker: opened, split, each request served in order, the answers signed, sealed and sent.
+//!
+//! Only this file writes response headers, credits and signatures.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use smb_proto::error;
+use smb_proto::header::{
+    Command, FrameKind, Header, HeaderFlags, FRAME_HEADER_LEN, HEADER_LEN, NEXT_COMMAND_AT,
+    SIGNATURE_AT,
+};
+use smb_proto::status::NtStatus;
+use smb_proto::wire::{Malformed, Writer};
+
+use crate::connection::{Connection, Frame};
+use crate::session::Channel;
+
+use super::context::{Context, Handled, Related, RelatedFile, Stop};
+use super::dispatch;
+use super::reply::{Reply, HEADROOM};
+use super::wait::{Resume, Suspended, Wake, Waker};
+
+/// One frame and how far its requests have been served.
+pub(crate) struct Chain {
+    frame: Frame,
+    /// The session under whose keys the frame was sealed.
+    sealed_by: Option<Arc<Channel>>,
+    /// Offset of the current request in the frame.
+    at: usize,
+    related: Related,
+    reply: Reply,
+    /// Async id of the current request if its interim response was sent.
+    async_id: Option<u64>,
+    /// Keys that the response to the current request is signed with.
+    signer: Option<Arc<Channel>>,
+}
+
+/// What became of one request.
+enum Step {
+    Answered,
+    Parked,
+    Disconnect,
+}
+
+/// Serves a frame that the receive loop read. Runs on a worker.
+pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
+    let sealed_by = match open_frame(conn, &mut frame) {
+        Ok(sealed_by) => sealed_by,
+        Err(Malformed) => {
+            debug!(conn.server, Conn, "{}: unreadable frame\n", conn.peer);
+            conn.shut_down();
+            return;
+        }
+    };
+    let Ok(reply) = Reply::new(&conn.server.buffers) else {
+        conn.shut_down();
+        return;
+    };
+    let chain = Chain {
+        frame,
+        sealed_by,
+        at: 0,
+        related: Related { session_id: 0, tree_id: 0, file: RelatedFile::None },
+        reply,
+        async_id: None,
+        signer: None,
+    };
+    if chain.admit(conn).is_err() {
+        debug!(conn.server, Conn, "{}: bad compound or message id\n", conn.peer);
+        conn.shut_down();
+        return;
+    }
+    chain.run(conn, None);
+}
+
+/// Puts a chain whose wait is over back to work.
+pub(crate) fn enqueue_resumed(conn: &Arc<Connection>, suspended: KBox<Suspended>, wake: Wake) {
+    let on = conn.clone();
+    conn.enqueue(move || {
+        let Suspended { chain, resume } = KBox::into_inner(suspended);
+        chain.run(&on, Some((resume, wake)));
+    });
+}
+
+/// Decrypts the frame if it is sealed.
+fn open_frame(conn: &Arc<Connection>, frame: &mut Frame) -> Result<Option<Arc<Channel>>, Malformed> {
+    match FrameKind::of(frame.bytes())? {
+        FrameKind::Smb2 => Ok(None),
+        // Only before NEGOTIATE, which looks at the frame itself.
+        FrameKind::Smb1 if conn.negotiated().is_none() => Ok(None),
+        FrameKind::Transform => conn.open_sealed(frame).map(Some),
+        FrameKind::Smb1 | FrameKind::Compression => Err(Malformed),
+    }
+}
+
+impl Chain {
+    /// Checks the compound's structure once and takes the credits of all its requests. A client that breaks a rule
+    /// here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
+    fn admit(&self, conn: &Connection) -> Result<(), Malformed> {
+        if FrameKind::of(self.frame.bytes())? == FrameKind::Smb1 {
+            return Ok(());
+        }
+        smb_proto::chain::split(self.frame.bytes())?;
+        let mut at = 0;
+        while let Some((element, next)) = element_at(self.frame.bytes(), at) {
+            conn.consume_credits(&Header::parse(element)?)?;
+            match next {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves the requests from the current one on, then sends the answers.
+    fn run(mut self, conn: &Arc<Connection>, mut resumed: Option<(KBox<dyn Resume>, Wake)>) {
+        loop {
+            let next = match element_at(self.frame.bytes(), self.at) {
+                Some((_, next)) => next,
+                None => break,
+            };
+            let header = match self.header() {
+                Ok(header) => header,
+                Err(Malformed) => return conn.shut_down(),
+            };
+            let (step, parking) = self.step(conn, &header, resumed.take());
+            match step {
+                Step::Disconnect => return conn.shut_down(),
+                Step::Parked => {
+                    let Some((waker, resume)) = parking else {
+                        return conn.shut_down();
+                    };
+                    match self.park(conn, &header, waker, resume) {
+                        None => return,
+                        Some((chain, resume, wake)) => {
+                            self = chain;
+                            resumed = Some((resume, wake));
+                            continue;
+                        }
+                    }
+                }
+                Step::Answered => {}
+            }
+            self.async_id = None;
+            let Some(next) = next else {
+                break;
+            };
+            if self.close_element(true).is_err() {
+                return conn.shut_down();
+            }
+            self.at = next;
+        }
+        if self.close_element(false).is_err() || self.send(conn).is_err() {
+            conn.shut_down();
+        }
+    }
+
+    fn header(&self) -> Result<Header, Malformed> {
+        let frame = self.frame.bytes();
+        if FrameKind::of(frame)? == FrameKind::Smb1 {
+            return Ok(Header::request(Command::Negotiate, 0));
+        }
+        let (element, _) = element_at(frame, self.at).ok_or(Malformed)?;
+        Header::parse(element)
+    }
+
+    /// Serves the current request and writes its response's header.
+    fn step(
+        &mut self,
+        conn: &Arc<Connection>,
+        header: &Header,
+        resumed: Option<(KBox<dyn Resume>, Wake)>,
+    ) -> (Step, Option<(Waker, KBox<dyn Resume>)>) {
+        let Some((pdu, next)) = element_at(self.frame.bytes(), self.at) else {
+            return (Step::Disconnect, None);
+        };
+        let mut context = Context {
+            conn,
+            header,
+            pdu,
+            related: &mut self.related,
+            sealed: self.sealed_by.is_some(),
+            is_last: next.is_none(),
+            channel: None,
+            sign_with: None,
+            reply_session_id: header.session_id(),
+            reply_tree_id: header.tree_id(),
+        };
+        let handled = match resumed {
+            Some((mut resume, wake)) => {
+                context.channel = self.signer.clone();
+                resume.resume(wake, &mut context, &mut self.reply)
+            }
+            None => dispatch::serve(&mut context, self.sealed_by.as_ref(), &mut self.reply),
+        };
+        let Context { channel, sign_with, reply_session_id, reply_tree_id, .. } = context;
+        let must_sign = sign_with.is_some();
+        self.signer = sign_with.or(channel);
+        let status = match handled {
+            Ok(status) => status,
+            Err(Stop::Disconnect) => return (Step::Disconnect, None),
+            Err(Stop::Silence) => {
+                self.reply.discard();
+                return (Step::Answered, None);
+            }
+            Err(Stop::Wait(waker, resume)) => return (Step::Parked, Some((waker, resume))),
+            Err(Stop::Failed(status)) => {
+                if self.write_error().is_err() {
+                    return (Step::Disconnect, None);
+                }
+                status
+            }
+        };
+        let mut answer = header.reply();
+        answer.set_status(status);
+        answer.set_session_id(reply_session_id);
+        if let Some(tree_id) = reply_tree_id {
+            answer.set_tree_id(tree_id);
+        }
+        match self.async_id {
+            // The interim response already carried the credits.
+            Some(id) => answer.set_async_id(id),
+            None => answer.set_credits(conn.grant_credits(header)),
+        }
+        if !self.wants_signature(conn, header, must_sign) {
+            self.signer = None;
+        } else {
+            answer.set_flags(answer.flags() | HeaderFlags::SIGNED);
+        }
+        self.put_header(&answer);
+        (Step::Answered, None)
+    }
+
+    /// Whether the response is signed, [MS-SMB2] 3.3.4.1.1.
+    fn wants_signature(&self, conn: &Connection, header: &Header, must_sign: bool) -> bool {
+        let Some(channel) = &self.signer else {
+            return false;
+        };
+        let asked = header.has(HeaderFlags::SIGNED) || channel.session.must_sign();
+        self.sealed_by.is_none()
+            && channel.can_sign()
+            && conn.negotiated().is_some()
+            && (must_sign || asked)
+    }
+
+    fn write_error(&mut self) -> Result<(), NtStatus> {
+        self.reply.body(16, |w| error::Reply::EMPTY.write(w))
+    }
+
+    fn put_header(&mut self, header: &Header) {
+        if let Some(room) = self.reply.element_mut().get_mut(..HEADER_LEN) {
+            let mut writer = Writer::new(room);
+            // `room` is exactly a header long.
+            let _ = header.write(&mut writer);
+        }
+    }
+
+    /// Pads the finished element if another follows, and signs it.
+    fn close_element(&mut self, more: bool) -> Result<(), NtStatus> {
+        if self.reply.element().is_empty() {
+            return Ok(());
+        }
+        if more {
+            let distance = self.reply.pad()?;
+            let distance = u32::try_from(distance).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+            let element = self.reply.element_mut();
+            let at = NEXT_COMMAND_AT..NEXT_COMMAND_AT + size_of::<u32>();
+            if let Some(field) = element.get_mut(at) {
+                field.copy_from_slice(&distance.to_le_bytes());
+            }
+        }
+        if let Some(signer) = self.signer.take() {
+            let signature = signer.sign(self.reply.element(), self.reply.payload());
+            if let Some(field) = self.reply.element_mut().get_mut(SIGNATURE_AT..HEADER_LEN) {
+                field.copy_from_slice(&signature);
+            }
+        }
+        if more {
+            self.reply.advance();
+        }
+        Ok(())
+    }
+
+    /// Sends everything that was answered.
+    fn send(mut self, conn: &Arc<Connection>) -> Result {
+        if self.reply.is_empty() {
+            return Ok(());
+        }
+        // Silence for the last request leaves the one before marked as having a successor.
+        if let Some(channel) = self.sealed_by.take() {
+            return conn.send_sealed(&channel, &mut self.reply);
+        }
+        conn.send_plain(&mut self.reply)
+    }
+
+    /// Sends the interim response of the current request and parks the chain; gives everything back if the wait is
+    /// over already.
+    fn park(
+        mut self,
+        conn: &Arc<Connection>,
+        header: &Header,
+        waker: Waker,
+        resume: KBox<dyn Resume>,
+    ) -> Option<(Chain, KBox<dyn Resume>, Wake)> {
+        if self.async_id.is_none() && self.send_interim(conn, header, waker.async_id()).is_ok() {
+            self.async_id = Some(waker.async_id());
+        }
+        let suspended = match KBox::new(Suspended { chain: self, resume }, GFP_KERNEL) {
+            Ok(suspended) => suspended,
+            Err(_) => {
+                conn.shut_down();
+                return None;
+            }
+        };
+        match waker.park(header, suspended) {
+            Ok(()) => None,
+            Err((suspended, wake)) => {
+                let Suspended { chain, resume } = KBox::into_inner(suspended);
+                Some((chain, resume, wake))
+            }
+        }
+    }
+
+    /// The STATUS_PENDING response, [MS-SMB2] 3.3.4.2. It is not signed: with AES-GMAC it would share its nonce with
+    /// the final response.
+    fn send_interim(&self, conn: &Arc<Connection>, header: &Header, async_id: u64) -> Result {
+        let mut reply = Reply::new(&conn.server.buffers)?;
+        reply.body(16, |w| error::Reply::EMPTY.write(w)).map_err(|_| ENOMEM)?;
+        let mut answer = header.reply();
+        answer.set_status(NtStatus::PENDING);
+        answer.set_flags(answer.flags().without(HeaderFlags::RELATED_OPERATIONS));
+        answer.set_async_id(async_id);
+        answer.set_credits(conn.grant_credits(header));
+        if let Some(room) = reply.element_mut().get_mut(..HEADER_LEN) {
+            let _ = answer.write(&mut Writer::new(room));
+        }
+        match &self.sealed_by {
+            Some(channel) => conn.send_sealed(channel, &mut reply),
+            None => conn.send_plain(&mut reply),
+        }
+    }
+}
+
+/// The request at offset `at`, and the offset of the next one. The structure was checked by [`Chain::admit`].
+fn element_at(frame: &[u8], at: usize) -> Option<(&[u8], Option<usize>)> {
+    let rest = frame.get(at..)?;
+    if rest.is_empty() {
+        return None;
+    }
+    let distance = match Header::parse(rest) {
+        Ok(header) => usize::try_from(header.next_command()).ok()?,
+        // An SMB1 NEGOTIATE is a frame of its own.
+        Err(Malformed) => 0,
+    };
+    if distance == 0 {
+        return Some((rest, None));
+    }
+    Some((rest.get(..distance)?, Some(at.checked_add(distance)?)))
+}
+
+const _: () = assert!(HEADROOM > FRAME_HEADER_LEN);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a command handler knows of the request that it serves.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use smb_model::credits;
+use smb_proto::header::{FileId, Header, HeaderFlags};
+use smb_proto::status::NtStatus;
+use smb_proto::wire::Malformed;
+
+use crate::connection::{Connection, Negotiated};
+use crate::files::{Open, Tree};
+use crate::server::Server;
+use crate::session::{Channel, Session};
+
+use super::wait::{Resume, Waker};
+
+/// Why a handler has no answer to give.
+pub(crate) enum Stop {
+    /// The request failed: an ERROR response goes out.
+    Failed(NtStatus),
+    /// The request waits: an interim response goes out, and `Resume` answers once the waker was woken.
+    Wait(Waker, KBox<dyn Resume>),
+    /// The client broke a rule that costs it the connection; no response goes out.
+    Disconnect,
+    /// No response goes out, by rule (CANCEL).
+    Silence,
+}
+
+impl From<NtStatus> for Stop {
+    fn from(status: NtStatus) -> Self {
+        Stop::Failed(status)
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(_: Malformed) -> Self {
+        Stop::Failed(NtStatus::INVALID_PARAMETER)
+    }
+}
+
+impl From<kernel::alloc::AllocError> for Stop {
+    fn from(_: kernel::alloc::AllocError) -> Self {
+        Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES)
+    }
+}
+
+/// What a handler returns: the status of the response whose body it wrote.
+pub(crate) type Handled = core::result::Result<NtStatus, Stop>;
+
+/// The file that related requests of a compound inherit, [MS-SMB2] 3.3.5.2.7.2.
+#[derive(Clone, Copy)]
+pub(crate) enum RelatedFile {
+    /// No request before this one named or made a file.
+    None,
+    /// The file of the request before.
+    Known(FileId),
+    /// The request before was to make a file and failed.
+    Failed(NtStatus),
+}
+
+/// What one request of a compound hands on to the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Related {
+    pub(crate) session_id: u64,
+    pub(crate) tree_id: u32,
+    pub(crate) file: RelatedFile,
+}
+
+/// One request.
+pub(crate) struct Context<'a> {
+    pub(crate) conn: &'a Arc<Connection>,
+    pub(crate) header: &'a Header,
+    /// The request from its header on, without what follows it in the compound.
+    pub(crate) pdu: &'a [u8],
+    pub(crate) related: &'a mut Related,
+    /// Whether the frame came encrypted.
+    pub(crate) sealed: bool,
+    /// Whether this is the last request of its frame: only that one may send data by reference.
+    pub(crate) is_last: bool,
+    /// The session that the request was verified under, and its keys on this connection.
+    pub(crate) channel: Option<Arc<Channel>>,
+    /// Keys of a response that must be signed although the request was not (final SESSION_SETUP response).
+    pub(crate) sign_with: Option<Arc<Channel>>,
+    /// Session id of the response where the request had none yet (SESSION_SETUP).
+    pub(crate) reply_session_id: u64,
+    /// Tree id of the response where the request had none yet (TREE_CONNECT).
+    pub(crate) reply_tree_id: Option<u32>,
+}
+
+impl Context<'_> {
+    /// The server.
+    pub(crate) fn server(&self) -> &Arc<Server> {
+        &self.conn.server
+    }
+
+    /// What was negotiated on the connection; every command but NEGOTIATE is refused before.
+    pub(crate) fn negotiated(&self) -> Result<&Negotiated, Stop> {
+        self.conn.negotiated().ok_or(Stop::Disconnect)
+    }
+
+    /// Whether the request inherits ids from the one before.
+    pub(crate) fn is_related(&self) -> bool {
+        self.header.has(HeaderFlags::RELATED_OPERATIONS)
+    }
+
+    /// Checks that the request pays for `sent` bytes of payload and `expected` bytes of response,
+    /// [MS-SMB2] 3.3.5.2.5.
+    pub(crate) fn check_charge(&self, sent: u32, expected: u32) -> Result<(), NtStatus> {
+        let multi_credit = self.conn.negotiated().is_some_and(|n| n.multi_credit);
+        credits::check_charge(self.header.credit_charge(), sent, expected, multi_credit)
+    }
+
+    /// The file id that the request means: its own, or the inherited one.
+    pub(crate) fn file_id(&mut self, named: FileId) -> Result<FileId, NtStatus> {
+        if !(self.is_related() && named.is_any()) {
+            self.related.file = RelatedFile::Known(named);
+            return Ok(named);
+        }
+        match self.related.file {
+            RelatedFile::Known(id) => Ok(id),
+            RelatedFile::Failed(status) => Err(status),
+            RelatedFile::None => Err(NtStatus::INVALID_PARAMETER),
+        }
+    }
+
+    /// The open file that the request means.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_FILE_CLOSED` if it is not open in this session and tree connect.
+    pub(crate) fn open(
+        &mut self,
+        session: &Session,
+        tree: &Tree,
+        named: FileId,
+    ) -> Result<Arc<Open>, NtStatus> {
+        let id = self.file_id(named)?;
+        let open = session.opens.get(id).ok_or(NtStatus::FILE_CLOSED)?;
+        if open.tree.id != tree.id {
+            return Err(NtStatus::FILE_CLOSED);
+        }
+        Ok(open)
+    }
+
+    /// A waker for this request, for a handler that is about to return [`Stop::Wait`].
+    pub(crate) fn waker(&self) -> Result<Waker, Stop> {
+        Waker::new(self.conn).map_err(|_| Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES))
+    }
+}

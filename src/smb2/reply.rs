@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the answers to one frame are built: one buffer for all elements of the chain, and room in front of it for what
+//! goes out first (the transport's length and, when sealed, the TRANSFORM_HEADER).
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use linux::buffer::{Buffer, BufferPool};
+use linux::pages::PageVec;
+use smb_proto::header::HEADER_LEN;
+use smb_proto::status::NtStatus;
+use smb_proto::wire::{Writer, Written};
+
+/// Bytes kept free in front of the first header: 4 for the transport's length, 52 for a TRANSFORM_HEADER.
+pub(crate) const HEADROOM: usize = 56;
+/// What a small chain needs; larger bodies ask for their own room.
+const FIRST_CAPACITY: usize = 1024;
+/// Compound elements begin at multiples of this, [MS-SMB2] 3.3.4.1.3.
+const ALIGNMENT: usize = 8;
+
+/// Data of a READ that follows the last element without having been copied into the buffer.
+pub(crate) struct Payload {
+    pub(crate) pages: PageVec,
+    /// Whether the pages belong to the reply alone, so that they may be encrypted in place; page-cache pages do not.
+    pub(crate) is_private: bool,
+}
+
+/// The answers to one frame.
+pub(crate) struct Reply {
+    pool: Arc<BufferPool>,
+    buffer: Buffer,
+    /// Start of the current element.
+    element: usize,
+    /// End of what is written.
+    end: usize,
+    payload: Option<Payload>,
+}
+
+impl Reply {
+    /// An empty reply with a small buffer of `pool`.
+    pub(crate) fn new(pool: &Arc<BufferPool>) -> Result<Self> {
+        Ok(Reply {
+            buffer: pool.take(FIRST_CAPACITY)?,
+            pool: pool.clone(),
+            element: HEADROOM,
+            end: HEADROOM,
+            payload: None,
+        })
+    }
+
+    /// Whether no element was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == HEADROOM
+    }
+
+    /// Writes the body of the current element, which replaces what an earlier call wrote for it. `room` is the most that
+    /// `write` may need beyond the header. The writer stands at the header's end: its length is the offset from the
+    /// header, as the documents count.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` without memory; `STATUS_INTERNAL_ERROR` if `write` needed more than `room`.
+    pub(crate) fn body(
+        &mut self,
+        room: usize,
+        write: impl FnOnce(&mut Writer<'_>) -> Written,
+    ) -> Result<(), NtStatus> {
+        let size = HEADER_LEN.saturating_add(room);
+        self.payload = None;
+        let element = self.reserve(size)?;
+        let mut writer = Writer::new(element);
+        let written = writer.zeros(HEADER_LEN).and_then(|()| write(&mut writer));
+        written.map_err(|_| NtStatus::INTERNAL_ERROR)?;
+        self.end = self.element.saturating_add(writer.len());
+        Ok(())
+    }
+
+    /// Lets `payload` follow the current element's body.
+    pub(crate) fn attach(&mut self, payload: Payload) {
+        self.payload = Some(payload);
+    }
+
+    /// The payload behind the last element.
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        self.payload.as_ref()
+    }
+
+    /// The current element, header included; empty before its body is written.
+    pub(crate) fn element(&self) -> &[u8] {
+        self.buffer.get(self.element..self.end).unwrap_or(&[])
+    }
+
+    /// As [`Self::element`], to be patched.
+    pub(crate) fn element_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.element..self.end).unwrap_or(&mut [])
+    }
+
+    /// All elements, without the payload.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.buffer.get(HEADROOM..self.end).unwrap_or(&[])
+    }
+
+    /// The whole buffer with its headroom, and the pages that follow it.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8], Option<&mut Payload>) {
+        let all = self.buffer.get_mut(..self.end).unwrap_or(&mut []);
+        (all, self.payload.as_mut())
+    }
+
+    /// Pads the current element for a successor and returns its padded length, which is the NextCommand field.
+    pub(crate) fn pad(&mut self) -> Result<usize, NtStatus> {
+        self.flatten()?;
+        let length = self.end.saturating_sub(self.element);
+        let padded = length.next_multiple_of(ALIGNMENT);
+        self.reserve(padded)?;
+        let new_end = self.element.saturating_add(padded);
+        if let Some(gap) = self.buffer.get_mut(self.end..new_end) {
+            gap.fill(0);
+        }
+        self.end = new_end;
+        Ok(padded)
+    }
+
+    /// Begins the next element behind the current one, which must have been padded.
+    pub(crate) fn advance(&mut self) {
+        self.element = self.end;
+    }
+
+    /// Forgets the current element.
+    pub(crate) fn discard(&mut self) {
+        self.end = self.element;
+        self.payload = None;
+    }
+
+    /// Copies the payload into the buffer.
+    pub(crate) fn flatten(&mut self) -> Result<(), NtStatus> {
+        let Some(payload) = self.payload.take() else {
+            return Ok(());
+        };
+        let length = self.end.saturating_sub(self.element).saturating_add(payload.pages.len());
+        let at = self.end.saturating_sub(self.element);
+        let mut rest = self.reserve(length)?.get_mut(at..).ok_or(NtStatus::INTERNAL_ERROR)?;
+        for span in payload.pages.spans() {
+            let (to, after) =
+                rest.split_at_mut_checked(span.len()).ok_or(NtStatus::INTERNAL_ERROR)?;
+            to.copy_from_slice(span);
+            rest = after;
+        }
+        self.end = self.element.saturating_add(length);
+        Ok(())
+    }
+
+    /// At least `size` bytes from the current element's start on.
+    fn reserve(&mut self, size: usize) -> Result<&mut [u8], NtStatus> {
+        let capacity =
+            self.element.checked_add(size).ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+        if self.buffer.len() < capacity {
+            let mut larger =
+                self.pool.take(capacity).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+            for (to, from) in larger.iter_mut().zip(self.buffer.iter()).take(self.end) {
+                *to = *from;
+            }
+            self.buffer = larger;
+        }
+        self.buffer.get_mut(self.element..).ok_or(NtStatus::INTERNAL_ERROR)
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that wait: for a lock, an oplock break, a change, pipe data.
+//!
+//! A handler that must wait takes a [`Waker`], gives clones of it to whatever may end the wait, and returns
+//! [`Stop::Wait`](super::context::Stop::Wait). The chain is then parked, no worker is held, and the first
+//! [`Waker::wake`] puts it on the work queue again. A wake-up before the chain is parked is remembered.
+//!
+//! Lock order: `Parked::state` is a leaf. While a request waits, its connection's table of parked requests and the
+//! parked chain refer to each other; a wake-up takes the chain out, and the end of a connection wakes everything.
+
+use kernel::prelude::*;
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use smb_proto::header::Header;
+use smb_proto::status::NtStatus;
+
+use crate::connection::Connection;
+
+use super::chain::{self, Chain};
+use super::context::{Context, Handled};
+use super::reply::Reply;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// What was waited for may have happened: look again.
+    Ready,
+    /// The request is to end with this status (cancelled, closed, disconnected).
+    Ended(NtStatus),
+}
+
+/// The second half of a handler that waited.
+pub(crate) trait Resume: Send {
+    /// Answers the request. It may wait again with a new waker.
+    fn resume(&mut self, wake: Wake, context: &mut Context<'_>, reply: &mut Reply) -> Handled;
+}
+
+/// A chain that stopped at a request that waits.
+pub(crate) struct Suspended {
+    pub(crate) chain: Chain,
+    pub(crate) resume: KBox<dyn Resume>,
+}
+
+enum State {
+    /// The handler is still at work.
+    Running,
+    /// The handler is still at work, but what it will wait for has happened.
+    WokenEarly(Wake),
+    /// The chain waits.
+    Waiting(KBox<Suspended>),
+    /// The chain went back to work, or never waited.
+    Over,
+}
+
+/// A request that waits, or is about to.
+#[pin_data]
+pub(crate) struct Parked {
+    conn: Arc<Connection>,
+    pub(crate) async_id: u64,
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// Ends a wait.
+#[derive(Clone)]
+pub(crate) struct Waker(Arc<Parked>);
+
+impl Waker {
+    /// A waker for a request on `conn` that has not been parked yet.
+    pub(crate) fn new(conn: &Arc<Connection>) -> Result<Self> {
+        let parked = Arc::pin_init(
+            pin_init!(Parked {
+                conn: conn.clone(),
+                async_id: conn.next_async_id(),
+                state <- new_mutex!(State::Running),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Waker(parked))
+    }
+
+    /// The id under which the client knows the request once it waits.
+    pub(crate) fn async_id(&self) -> u64 {
+        self.0.async_id
+    }
+
+    /// Ends the wait. Only the first call does anything.
+    pub(crate) fn wake(&self, wake: Wake) {
+        let suspended = {
+            let mut state = self.0.state.lock();
+            match core::mem::replace(&mut *state, State::Over) {
+                State::Running => {
+                    *state = State::WokenEarly(wake);
+                    return;
+                }
+                State::WokenEarly(first) => {
+                    *state = State::WokenEarly(first);
+                    return;
+                }
+                State::Over => return,
+                State::Waiting(suspended) => suspended,
+            }
+        };
+        self.0.conn.parked.remove(self.0.async_id);
+        chain::enqueue_resumed(&self.0.conn, suspended, wake);
+    }
+
+    /// Parks the chain; gives it back with the reason if the wait is over already.
+    pub(crate) fn park(
+        &self,
+        header: &Header,
+        suspended: KBox<Suspended>,
+    ) -> Result<(), (KBox<Suspended>, Wake)> {
+        let out_of_room = Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES);
+        let listed = self.0.conn.parked.insert(header.message_id(), self.clone());
+        let mut state = self.0.state.lock();
+        let wake = match core::mem::replace(&mut *state, State::Over) {
+            State::WokenEarly(wake) => Some(wake),
+            _ if listed.is_err() => Some(out_of_room),
+            _ => None,
+        };
+        if let Some(wake) = wake {
+            drop(state);
+            self.0.conn.parked.remove(self.0.async_id);
+            return Err((suspended, wake));
+        }
+        *state = State::Waiting(suspended);
+        Ok(())
+    }
+}

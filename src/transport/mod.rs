@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The byte stream of one connection.
+
+pub(crate) mod tcp;
+
+use kernel::prelude::*;
+use linux::pages::PageVec;
+
+/// A reliable stream of bytes to one client.
+///
+/// Only the connection's thread receives. Senders serialise themselves (the connection's send lock). Any thread may
+/// shut the stream down, which ends a blocked receiver and sender.
+pub(crate) trait Transport: Send + Sync {
+    /// Fills `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` when nothing at all arrived for the receive timeout; anything else ends the connection.
+    fn receive(&self, bytes: &mut [u8]) -> Result;
+
+    /// Sends `head` and then the bytes of `pages`.
+    fn send(&self, head: &[u8], pages: Option<&PageVec>) -> Result;
+
+    /// Ends the stream in both directions. May be called more than once.
+    fn shut_down(&self);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Direct TCP, [MS-SMB2] 2.1.
+
+use kernel::prelude::*;
+use linux::pages::PageVec;
+use linux::socket::TcpStream;
+
+use super::Transport;
+
+/// A TCP connection.
+pub(crate) struct Tcp(pub(crate) TcpStream);
+
+impl Transport for Tcp {
+    fn receive(&self, bytes: &mut [u8]) -> Result {
+        self.0.recv_exact(bytes)
+    }
+
+    fn send(&self, head: &[u8], pages: Option<&PageVec>) -> Result {
+        match pages {
+            None => self.0.send_all(&[head]),
+            Some(pages) => self.0.send_pages(&[head], pages),
+        }
+    }
+
+    fn shut_down(&self) {
+        self.0.shutdown();
+    }
+}
