@@ -1,4 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
-//! SMB semantics.
+
+//! SMB semantics without I/O: what a request means for the state of a connection, an open or a file.
+//!
+//! Pure functions and small state machines over storage of the caller: nothing here allocates, waits, or knows the
+//! kernel. Whoever calls holds the lock that guards the state he passes in.
+//!
+//! Documents: [MS-SMB2] for the protocol, [MS-FSA] for what an object store does, [MS-FSCC] for names and attributes,
+//! [MS-DTYP] for access checks.
+
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+
+pub mod access;
+pub mod attributes;
+pub mod create;
+pub mod credits;
+//pub mod durable;
+//pub mod lease;
+//pub mod locks;
+//pub mod names;
+//pub mod negotiate;
+//pub mod oplock;
+pub mod share_mode;
+pub mod wildcard;
