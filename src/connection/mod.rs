@@ -69,12 +69,12 @@ impl Drop for FrameLoad {
 impl Frame {
     /// The request's bytes, from the protocol id on.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.get(self.start..self.end).unwrap_or(&[])
+        self.buffer.as_slice().get(self.start..self.end).unwrap_or(&[])
     }
 
     /// As [`Self::bytes`], to be decrypted in place.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(self.start..self.end).unwrap_or(&mut [])
+        self.buffer.as_mut_slice().get_mut(self.start..self.end).unwrap_or(&mut [])
     }
 
     /// Drops `count` bytes from the front (a TRANSFORM_HEADER).
@@ -107,6 +107,8 @@ pub(crate) struct Connection {
     negotiated: SetOnce<Negotiated>,
     /// Whether a NEGOTIATE has been taken on: there is only one, [MS-SMB2] 3.3.5.4. The multi-protocol one does not count.
     pub(crate) negotiating: Atomic<bool>,
+    /// Whether somebody logged in.
+    authenticated: Atomic<bool>,
     next_async_id: Atomic<u64>,
     /// Whether the connection is being torn down.
     ended: Atomic<bool>,
@@ -142,6 +144,7 @@ impl Connection {
                 transport,
                 negotiated: SetOnce::new(),
                 negotiating: Atomic::new(false),
+                authenticated: Atomic::new(false),
                 next_async_id: Atomic::new(1),
                 ended: Atomic::new(false),
                 last_active: Atomic::new(time::monotonic_ms()),
@@ -168,6 +171,16 @@ impl Connection {
     /// Gives `false` if there was one already.
     pub(crate) fn set_negotiated(&self, negotiated: Negotiated) -> bool {
         self.negotiated.populate(negotiated)
+    }
+
+    /// Notes that somebody logged in: larger frames and more of them are admitted from now on.
+    pub(crate) fn set_authenticated(&self) {
+        self.authenticated.store(true, Relaxed);
+    }
+
+    /// Whether somebody logged in.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Relaxed)
     }
 
     /// An id for a request that will wait; never zero.
@@ -227,7 +240,7 @@ impl Connection {
 
     /// Counts a frame of `bytes` in, once there is room for it; `None` if the connection ended meanwhile.
     fn admit(self: &Arc<Self>, bytes: usize) -> Option<FrameLoad> {
-        let max_frames = if self.channels.is_empty() {
+        let max_frames = if !self.is_authenticated() {
             MAX_FRAMES_UNAUTHENTICATED
         } else {
             u32::from(self.server.config().max_credits)

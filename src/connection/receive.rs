@@ -50,7 +50,7 @@ fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
     conn.transport.receive(&mut head)?;
     let [kind, high, middle, low] = head;
     let len = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
-    let max = if conn.channels.is_empty() {
+    let max = if !conn.is_authenticated() {
         MAX_UNAUTHENTICATED
     } else {
         conn.server.config().max_frame()
@@ -60,9 +60,9 @@ fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
         return Err(EPROTO);
     }
     let load = conn.admit(len).ok_or(ECONNRESET)?;
-    let mut buffer = conn.server.buffers.take(len)?;
-    let room = buffer.get_mut(..len).ok_or(ENOMEM)?;
+    let mut buffer = conn.server.buffers.get(len)?;
+    buffer.resize(len)?;
     // A peer that stops in the middle of a frame is given one timeout, not for ever.
-    conn.transport.receive(room).map_err(|_| ECONNRESET)?;
+    conn.transport.receive(buffer.as_mut_slice()).map_err(|_| ECONNRESET)?;
     Ok(Frame { buffer, start: 0, end: len, load })
 }

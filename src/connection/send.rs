@@ -29,13 +29,12 @@ impl Connection {
     pub(crate) fn send_sealed(&self, channel: &Channel, reply: &mut Reply) -> Result {
         let keys = channel.session.sealing().ok_or(EINVAL)?;
         // Page-cache pages belong to the file: they are copied before they are encrypted.
-        if reply.payload().is_some_and(|payload| !payload.is_private) {
+        if reply.payload().is_some_and(|pages| pages.is_shared()) {
             reply.flatten().map_err(|_| ENOMEM)?;
         }
         let (buffer, payload) = reply.parts_mut();
         let (head, message) = buffer.split_at_mut_checked(HEADROOM).ok_or(EINVAL)?;
-        let pages = payload.map(|payload| &mut payload.pages);
-        let header = keys.sealer.seal(channel.session.id, message, pages)?;
+        let header = keys.sealer.seal(channel.session.id, message, payload)?;
         head.get_mut(TRANSFORM_AT..).ok_or(EINVAL)?.copy_from_slice(&header);
         self.send_from(reply, SEALED_AT)
     }
@@ -44,7 +43,7 @@ impl Connection {
     fn send_from(&self, reply: &mut Reply, at: usize) -> Result {
         let (buffer, payload) = reply.parts_mut();
         let bytes = buffer.get_mut(at..).ok_or(EINVAL)?;
-        let pages = payload.map(|payload| &payload.pages);
+        let pages = payload.map(|pages| &*pages);
         let payload_len = pages.map_or(0, |pages| pages.len());
         let len = bytes.len().saturating_sub(FRAME_HEADER_LEN).saturating_add(payload_len);
         let len = u32::try_from(len).ok().filter(|len| *len < 1 << 24).ok_or(EMSGSIZE)?;

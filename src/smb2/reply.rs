@@ -19,30 +19,21 @@ const FIRST_CAPACITY: usize = 1024;
 /// Compound elements begin at multiples of this, [MS-SMB2] 3.3.4.1.3.
 const ALIGNMENT: usize = 8;
 
-/// Data of a READ that follows the last element without having been copied into the buffer.
-pub(crate) struct Payload {
-    pub(crate) pages: PageVec,
-    /// Whether the pages belong to the reply alone, so that they may be encrypted in place; page-cache pages do not.
-    pub(crate) is_private: bool,
-}
-
 /// The answers to one frame.
 pub(crate) struct Reply {
-    pool: Arc<BufferPool>,
     buffer: Buffer,
     /// Start of the current element.
     element: usize,
     /// End of what is written.
     end: usize,
-    payload: Option<Payload>,
+    payload: Option<PageVec>,
 }
 
 impl Reply {
     /// An empty reply with a small buffer of `pool`.
     pub(crate) fn new(pool: &Arc<BufferPool>) -> Result<Self> {
         Ok(Reply {
-            buffer: pool.take(FIRST_CAPACITY)?,
-            pool: pool.clone(),
+            buffer: pool.get(FIRST_CAPACITY)?,
             element: HEADROOM,
             end: HEADROOM,
             payload: None,
@@ -77,33 +68,33 @@ impl Reply {
     }
 
     /// Lets `payload` follow the current element's body.
-    pub(crate) fn attach(&mut self, payload: Payload) {
+    pub(crate) fn attach(&mut self, payload: PageVec) {
         self.payload = Some(payload);
     }
 
     /// The payload behind the last element.
-    pub(crate) fn payload(&self) -> Option<&Payload> {
+    pub(crate) fn payload(&self) -> Option<&PageVec> {
         self.payload.as_ref()
     }
 
     /// The current element, header included; empty before its body is written.
     pub(crate) fn element(&self) -> &[u8] {
-        self.buffer.get(self.element..self.end).unwrap_or(&[])
+        self.buffer.as_slice().get(self.element..self.end).unwrap_or(&[])
     }
 
     /// As [`Self::element`], to be patched.
     pub(crate) fn element_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(self.element..self.end).unwrap_or(&mut [])
+        self.buffer.as_mut_slice().get_mut(self.element..self.end).unwrap_or(&mut [])
     }
 
     /// All elements, without the payload.
     pub(crate) fn written(&self) -> &[u8] {
-        self.buffer.get(HEADROOM..self.end).unwrap_or(&[])
+        self.buffer.as_slice().get(HEADROOM..self.end).unwrap_or(&[])
     }
 
     /// The whole buffer with its headroom, and the pages that follow it.
-    pub(crate) fn parts_mut(&mut self) -> (&mut [u8], Option<&mut Payload>) {
-        let all = self.buffer.get_mut(..self.end).unwrap_or(&mut []);
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8], Option<&mut PageVec>) {
+        let all = self.buffer.as_mut_slice().get_mut(..self.end).unwrap_or(&mut []);
         (all, self.payload.as_mut())
     }
 
@@ -114,7 +105,7 @@ impl Reply {
         let padded = length.next_multiple_of(ALIGNMENT);
         self.reserve(padded)?;
         let new_end = self.element.saturating_add(padded);
-        if let Some(gap) = self.buffer.get_mut(self.end..new_end) {
+        if let Some(gap) = self.buffer.as_mut_slice().get_mut(self.end..new_end) {
             gap.fill(0);
         }
         self.end = new_end;
@@ -137,14 +128,12 @@ impl Reply {
         let Some(payload) = self.payload.take() else {
             return Ok(());
         };
-        let length = self.end.saturating_sub(self.element).saturating_add(payload.pages.len());
+        let length = self.end.saturating_sub(self.element).saturating_add(payload.len());
         let at = self.end.saturating_sub(self.element);
         let mut rest = self.reserve(length)?.get_mut(at..).ok_or(NtStatus::INTERNAL_ERROR)?;
-        for span in payload.pages.spans() {
-            let (to, after) =
-                rest.split_at_mut_checked(span.len()).ok_or(NtStatus::INTERNAL_ERROR)?;
-            to.copy_from_slice(span);
-            rest = after;
+        for span in payload.spans() {
+            let copied = span.copy_to(rest);
+            rest = rest.get_mut(copied..).ok_or(NtStatus::INTERNAL_ERROR)?;
         }
         self.end = self.element.saturating_add(length);
         Ok(())
@@ -155,13 +144,8 @@ impl Reply {
         let capacity =
             self.element.checked_add(size).ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         if self.buffer.len() < capacity {
-            let mut larger =
-                self.pool.take(capacity).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-            for (to, from) in larger.iter_mut().zip(self.buffer.iter()).take(self.end) {
-                *to = *from;
-            }
-            self.buffer = larger;
+            self.buffer.resize(capacity).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         }
-        self.buffer.get_mut(self.element..).ok_or(NtStatus::INTERNAL_ERROR)
+        self.buffer.as_mut_slice().get_mut(self.element..).ok_or(NtStatus::INTERNAL_ERROR)
     }
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Start by the daemon, reset by the administrator, the end at unload.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::Arc;
+
+use smb_proto::ipc::Startup;
+
+use super::{Config, Server};
+
+/// What the server is doing; the words of `/sys/class/ksmbd-control/stats`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Waiting for a daemon.
+    Startup,
+    Running,
+    /// Ending everything on the administrator's word.
+    Reset,
+    /// The module is being unloaded.
+    Shutdown,
+}
+
+impl Phase {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Phase::Startup => "startup",
+            Phase::Running => "running",
+            Phase::Reset => "reset",
+            Phase::Shutdown => "shutdown",
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Phase::Startup => 0,
+            Phase::Running => 1,
+            Phase::Reset => 2,
+            Phase::Shutdown => 3,
+        }
+    }
+
+    fn from_number(number: u32) -> Self {
+        match number {
+            0 => Phase::Startup,
+            1 => Phase::Running,
+            2 => Phase::Reset,
+            _ => Phase::Shutdown,
+        }
+    }
+}
+
+/// The phase, changed only along the arrows startup -> running -> reset -> startup, and from anywhere to shutdown.
+pub(crate) struct Lifecycle(Atomic<u32>);
+
+impl Lifecycle {
+    pub(crate) fn new() -> Self {
+        Lifecycle(Atomic::new(Phase::Startup.number()))
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::from_number(self.0.load(Relaxed))
+    }
+
+    /// Moves from `from` to `to`; `false` if the phase is another.
+    fn advance(&self, from: Phase, to: Phase) -> bool {
+        self.0.cmpxchg(from.number(), to.number(), kernel::sync::atomic::Full).is_ok()
+    }
+}
+
+impl Server {
+    /// Takes over the configuration of a daemon that announced itself from netlink port `port`, and starts to listen if
+    /// nothing listens yet. A daemon that is started while the server runs takes over from its predecessor.
+    pub(crate) fn start(self: &Arc<Self>, port: u32, startup: &Startup<'_>) -> Result {
+        if matches!(self.lifecycle.phase(), Phase::Reset | Phase::Shutdown) {
+            return Err(EBUSY);
+        }
+        let config = Arc::new(Config::from_startup(startup)?, GFP_KERNEL)?;
+        self.set_config(config.clone());
+        self.shares.clear();
+        self.link.daemon_arrived(port);
+        if self.lifecycle.advance(Phase::Startup, Phase::Running) {
+            self.listeners.start(self, &config)?;
+        }
+        Ok(())
+    }
+
+    /// Ends every connection and waits for a daemon anew.
+    pub(crate) fn reset(&self) {
+        if !self.lifecycle.advance(Phase::Running, Phase::Reset) {
+            return;
+        }
+        self.stop_serving();
+        if let Ok(config) = Arc::new(Config::unconfigured(), GFP_KERNEL) {
+            self.set_config(config);
+        }
+        self.lifecycle.advance(Phase::Reset, Phase::Startup);
+    }
+
+    /// Ends everything for good.
+    pub(crate) fn shut_down(&self) {
+        // From any phase: nothing starts again after this store, since `start` and `reset` move on from their own phase.
+        while self.lifecycle.phase() != Phase::Shutdown {
+            let now = self.lifecycle.phase();
+            self.lifecycle.advance(now, Phase::Shutdown);
+        }
+        self.stop_serving();
+    }
+
+    /// Stops listening, ends every connection and waits until their threads and requests are gone.
+    fn stop_serving(&self) {
+        self.listeners.stop();
+        self.connections.shut_down_all();
+        self.listeners.wait();
+        self.io.drain();
+        self.link.daemon_left();
+        self.shares.clear();
+        self.buffers.trim();
+        self.buffers.trim();
+    }
+}

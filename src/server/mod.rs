@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The server: everything that the module owns hangs on one [`Server`], and nothing is global.
+
+pub(crate) mod config;
+pub(crate) mod control;
+#[macro_use]
+pub(crate) mod debug;
+pub(crate) mod lifecycle;
+pub(crate) mod listeners;
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use linux::buffer::BufferPool;
+use linux::random;
+use linux::time;
+use linux::workqueue::WorkQueue;
+
+use crate::connection::table::ConnectionTable;
+use crate::files::ShareTable;
+use crate::ipc::Link;
+use crate::session::SessionTable;
+
+pub(crate) use config::Config;
+use debug::DebugMask;
+use lifecycle::{Lifecycle, Phase};
+use listeners::Listeners;
+
+/// Free large buffers that are kept for reuse, bytes.
+const POOL_BYTES: usize = 64 << 20;
+
+/// One server.
+#[pin_data]
+pub(crate) struct Server {
+    pub(crate) debug: DebugMask,
+    /// `ServerGuid`, [MS-SMB2] 3.3.1.5: names this server to clients while it runs.
+    pub(crate) guid: [u8; 16],
+    pub(crate) lifecycle: Lifecycle,
+    #[pin]
+    config: Mutex<Arc<Config>>,
+    #[pin]
+    pub(crate) link: Link,
+    #[pin]
+    pub(crate) listeners: Listeners,
+    #[pin]
+    pub(crate) connections: ConnectionTable,
+    #[pin]
+    pub(crate) sessions: SessionTable,
+    #[pin]
+    pub(crate) shares: ShareTable,
+    pub(crate) files: crate::files::OpenFiles,
+    next_connect_id: Atomic<u64>,
+    pub(crate) buffers: Arc<BufferPool>,
+    /// Where requests are worked on.
+    pub(crate) io: WorkQueue,
+}
+
+impl Server {
+    /// A server that waits for a daemon.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let config = Arc::new(Config::unconfigured(), GFP_KERNEL)?;
+        let buffers = BufferPool::new(POOL_BYTES)?;
+        let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::default())?;
+        let files = crate::files::OpenFiles::new()?;
+        Arc::pin_init(
+            pin_init!(Server {
+                debug: DebugMask::new(),
+                guid: random::array(),
+                lifecycle: Lifecycle::new(),
+                config <- new_mutex!(config),
+                link <- Link::new(),
+                listeners <- Listeners::new(),
+                connections <- ConnectionTable::new(),
+                sessions <- SessionTable::new(),
+                shares <- ShareTable::new(),
+                files,
+                next_connect_id: Atomic::new(1),
+                buffers,
+                io,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.lock().clone()
+    }
+
+    pub(crate) fn set_config(&self, config: Arc<Config>) {
+        let old = core::mem::replace(&mut *self.config.lock(), config);
+        drop(old);
+    }
+
+    /// An id for a tree connect that no other has.
+    pub(crate) fn new_connect_id(&self) -> u64 {
+        self.next_connect_id.fetch_add(1, Relaxed)
+    }
+
+    /// Whether clients are served.
+    pub(crate) fn is_running(&self) -> bool {
+        self.lifecycle.phase() == Phase::Running
+    }
+}

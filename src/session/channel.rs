@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A session on one connection, [MS-SMB2] 3.3.1.14: the signing key, and the authentication under way.
+
+use kernel::prelude::*;
+use kernel::rbtree::{RBTree, RBTreeNode};
+use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
+
+use linux::pages::PageVec;
+
+use crate::connection::crypto::Signer;
+use crate::smb2::session_setup::Exchange;
+
+use super::Session;
+
+/// A session on one connection.
+#[pin_data]
+pub(crate) struct Channel {
+    pub(crate) session: Arc<Session>,
+    signer: SetOnce<Signer>,
+    /// The authentication under way on this connection. Held over one step of it, the daemon's answer included: a client
+    /// that sends two steps at once waits for itself.
+    #[pin]
+    pub(crate) exchange: Mutex<Option<KBox<Exchange>>>,
+}
+
+impl Channel {
+    /// `session` on a connection; it can sign once it has a key.
+    pub(crate) fn new(session: Arc<Session>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Channel {
+                session,
+                signer: SetOnce::new(),
+                exchange <- new_mutex!(None),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Gives the channel its signing key, which never changes.
+    pub(crate) fn set_signer(&self, signer: Signer) {
+        self.signer.populate(signer);
+    }
+
+    /// Whether the channel has a signing key: guests and unfinished logins have none.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.signer.as_ref().is_some()
+    }
+
+    /// Whether the signature in the header of `pdu` is right.
+    pub(crate) fn verify(&self, pdu: &[u8]) -> bool {
+        self.signer.as_ref().is_some_and(|signer| signer.verify(pdu))
+    }
+
+    /// The signature of `message`, whose signature field is taken as zero, and the payload behind it.
+    pub(crate) fn sign(&self, message: &[u8], payload: Option<&PageVec>) -> [u8; 16] {
+        match self.signer.as_ref() {
+            Some(signer) => signer.sign(message, payload),
+            None => [0; 16],
+        }
+    }
+}
+
+/// The sessions of one connection by id.
+#[pin_data]
+pub(crate) struct ChannelTable {
+    #[pin]
+    by_id: Mutex<RBTree<u64, Arc<Channel>>>,
+}
+
+impl ChannelTable {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(ChannelTable { by_id <- new_mutex!(RBTree::new()) })
+    }
+
+    /// The session `id`, if it lives on the connection.
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Channel>> {
+        self.by_id.lock().get(&id).cloned()
+    }
+
+    /// Lists a session.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` when `limit` sessions are listed, `ENOMEM`.
+    pub(crate) fn insert(&self, channel: &Arc<Channel>, limit: u32) -> Result {
+        let node = RBTreeNode::new(channel.session.id, channel.clone(), GFP_KERNEL)?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut by_id = self.by_id.lock();
+        if by_id.values().take(limit).count() >= limit {
+            return Err(ENOSPC);
+        }
+        let replaced = by_id.insert(node);
+        drop(by_id);
+        drop(replaced);
+        Ok(())
+    }
+
+    /// Takes a session off the list.
+    pub(crate) fn remove(&self, id: u64) -> Option<Arc<Channel>> {
+        let node = self.by_id.lock().remove_node(&id);
+        node.map(|node| node.to_key_value().1)
+    }
+
+    /// Takes any session off the list.
+    pub(crate) fn take_any(&self) -> Option<Arc<Channel>> {
+        let mut by_id = self.by_id.lock();
+        let id = *by_id.keys().next()?;
+        let node = by_id.remove_node(&id);
+        drop(by_id);
+        node.map(|node| node.to_key_value().1)
+    }
+
+    /// Whether any session has a file open.
+    pub(crate) fn any_open_file(&self) -> bool {
+        self.by_id.lock().values().any(|channel| !channel.session.opens.is_empty())
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TREE_CONNECT, [MS-SMB2] 3.3.5.7.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use linux::address::AddressText;
+use linux::cred::UserCred;
+use smb_model::access::Mask;
+use smb_proto::access::AccessMask;
+use smb_proto::ipc::{tree_flag, tree_status, SHARE_NAME_SIZE};
+use smb_proto::status::NtStatus;
+use smb_proto::tree_connect::{Reply as Answer, Request, ShareCapabilities, ShareFlags, ShareType};
+use smb_proto::unicode::Utf16;
+use smb_proto::wire::Writer;
+
+use crate::files::share::NoShare;
+use crate::files::tree::TreeParts;
+use crate::files::{Share, Tree};
+use crate::ipc::calls::{self, TreeConnect};
+use crate::session::{Session, User};
+
+use super::context::{Context, Handled, Stop};
+use super::reply::Reply;
+
+/// Longest path in bytes of UTF-8: a server name of 255 characters and a share name of 80.
+const MAX_PATH: usize = 1_024;
+
+/// Connects the session to a share.
+pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Reply) -> Handled {
+    let request = Request::parse(cx.pdu)?;
+    let mut buffer = [0u8; MAX_PATH];
+    let name = share_name(&request.path, &mut buffer)?;
+    let user = session.user().ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let (share, parts) = authorise(cx, session, &user, name)?;
+    if share.must_encrypt() && !cx.sealed && session.sealing().is_none() {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    let tree = Tree::new(parts)?;
+    if session.trees.insert(&tree).is_err() {
+        calls::tree_disconnect(&cx.server().link, session.id, tree.connect_id);
+        return Err(Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES));
+    }
+    cx.reply_tree_id = Some(tree.id);
+    cx.related.tree_id = tree.id;
+    reply.body(16, |w| answer(&tree).write(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+impl From<Error> for Stop {
+    fn from(_: Error) -> Self {
+        Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES)
+    }
+}
+
+/// The last component of `\\server\share`, case-folded.
+fn share_name<'a>(path: &Utf16<'_>, buffer: &'a mut [u8]) -> Result<&'a [u8], Stop> {
+    let mut writer = Writer::new(buffer);
+    path.to_utf8(&mut writer)?;
+    let len = writer.len();
+    let path = buffer.get_mut(..len).ok_or(NtStatus::BAD_NETWORK_NAME)?;
+    path.make_ascii_lowercase();
+    let start = path.iter().rposition(|byte| *byte == b'\\').map_or(0, |at| at.saturating_add(1));
+    let name = path.get(start..).unwrap_or(&[]);
+    if name.is_empty() || name.len() >= SHARE_NAME_SIZE {
+        return Err(Stop::Failed(NtStatus::BAD_NETWORK_NAME));
+    }
+    Ok(name)
+}
+
+impl From<smb_proto::wire::Full> for Stop {
+    fn from(_: smb_proto::wire::Full) -> Self {
+        Stop::Failed(NtStatus::BAD_NETWORK_NAME)
+    }
+}
+
+/// Asks the daemon whether `user` may connect to the share `name`.
+fn authorise(
+    cx: &Context<'_>,
+    session: &Session,
+    user: &User,
+    name: &[u8],
+) -> Result<(Arc<Share>, TreeParts), Stop> {
+    let server = cx.server();
+    let share = server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?;
+    if user.is_anonymous && !share.is_pipe() && !share.allows_guests() {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    let peer = cx.conn.peer.ip();
+    let connect_id = server.new_connect_id();
+    let question = TreeConnect {
+        session_id: session.id,
+        connect_id,
+        account: &user.account,
+        share: name,
+        peer: AddressText::new(peer).as_bytes(),
+        is_ipv6: peer.is_ipv6(),
+    };
+    let answer = calls::tree_connect(&server.link, &question)
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    if answer.status != tree_status::OK {
+        debug!(server, Auth, "{}: tree connect refused, {}\n", cx.conn.peer, answer.status);
+        return Err(Stop::Failed(status_of(answer.status)));
+    }
+    let share = if answer.connection_flags & tree_flag::UPDATE != 0 {
+        server.shares.forget(name);
+        server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?
+    } else {
+        share
+    };
+    let writable = answer.connection_flags & tree_flag::WRITABLE != 0
+        && answer.connection_flags & tree_flag::READ_ONLY == 0;
+    let parts = TreeParts {
+        id: session.trees.new_id()?,
+        session_id: session.id,
+        connect_id,
+        cred: cred_for(&share, user)?,
+        is_writable: writable || share.is_pipe(),
+        is_guest: answer.connection_flags & tree_flag::GUEST_ACCOUNT != 0,
+        share: share.clone(),
+    };
+    Ok((share, parts))
+}
+
+/// The user's credentials, with the ids that the share forces.
+fn cred_for(share: &Share, user: &User) -> Result<Arc<UserCred>, Stop> {
+    if share.force_uid.is_none() && share.force_gid.is_none() {
+        return Ok(user.cred.clone());
+    }
+    let uid = share.force_uid.unwrap_or(user.account.uid);
+    let gid = share.force_gid.unwrap_or(user.account.gid);
+    let cred = UserCred::new(uid, gid, &user.account.groups)?;
+    Ok(Arc::new(cred, GFP_KERNEL)?)
+}
+
+fn refusal(cx: &Context<'_>, name: &[u8], error: NoShare) -> Stop {
+    debug!(cx.server(), Smb, "share {:?}: {:?}\n", core::str::from_utf8(name), error);
+    Stop::Failed(match error {
+        NoShare::Unknown | NoShare::BadPath => NtStatus::BAD_NETWORK_NAME,
+        NoShare::Unavailable => NtStatus::INSUFFICIENT_RESOURCES,
+    })
+}
+
+fn status_of(status: u16) -> NtStatus {
+    match status {
+        tree_status::NO_SHARE => NtStatus::BAD_NETWORK_NAME,
+        tree_status::NO_USER | tree_status::INVALID_USER | tree_status::HOST_DENIED => {
+            NtStatus::ACCESS_DENIED
+        }
+        tree_status::TOO_MANY_CONNECTIONS => NtStatus::REQUEST_NOT_ACCEPTED,
+        tree_status::TOO_MANY_SESSIONS => NtStatus::TOO_MANY_SESSIONS,
+        tree_status::NO_MEMORY => NtStatus::INSUFFICIENT_RESOURCES,
+        _ => NtStatus::ACCESS_DENIED,
+    }
+}
+
+fn answer(tree: &Tree) -> Answer {
+    let share = &tree.share;
+    if share.is_pipe() {
+        // What Windows grants on IPC$: everything that a pipe knows.
+        return Answer {
+            share_type: ShareType::PIPE,
+            flags: ShareFlags::NO_CACHING,
+            capabilities: ShareCapabilities::default(),
+            maximal_access: AccessMask::from_bits(Mask::ALL_FILE.0),
+        };
+    }
+    let mut flags = ShareFlags::default();
+    if share.must_encrypt() {
+        flags = flags | ShareFlags::ENCRYPT_DATA;
+    }
+    if share.hides_unreadable() {
+        flags = flags | ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
+    }
+    Answer {
+        share_type: ShareType::DISK,
+        flags,
+        capabilities: ShareCapabilities::default(),
+        maximal_access: AccessMask::from_bits(tree.maximal_access.0),
+    }
+}
