@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# ksmbd: an SMB3 server in the Linux kernel, in Rust, and its user space. `make help` lists the targets.
+#
+# Without KDIR, everything is built in a Debian toolchain root below KSMBD_CACHE for the stock kernel that tests/vm/conf/kernel.conf
+# names. With KDIR, the module is built in place against that kernel tree, and the programs with the host's cargo.
+
+VM        := tests/vm/ksmbd-vm
+CARGO     ?= cargo
+PREFIX    ?= /usr/local
+SBINDIR   ?= $(PREFIX)/sbin
+INSTALL   ?= install
+PROGRAMS  := mountd control adduser addshare
+
+ifdef KDIR
+KERNELRELEASE ?= $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null)
+KO        := ksmbd.ko
+TOOLS     := target/release/ksmbd-
+else
+KERNELRELEASE = $(shell cat build/release 2>/dev/null)
+KO        := build/ksmbd.ko
+TOOLS     := build/tools/ksmbd.
+endif
+
+# What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
+SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
+
+.PHONY: all modules tools install modules_install tools_install clean check fmt doc check-in-tree test run shell bench help setup list
+
+all: modules tools
+
+help:
+	@echo 'Main targets (root on Debian 12 or 13; the first run makes caches in minutes):'
+	@echo '  make run            boot the stock kernel in a VM, mount a share of ours, copy a source tree, compare, shut down'
+	@echo '  make test           everything: gates, unit tests, and the suites in VMs; ends with "N passed, N failed"'
+	@echo '  make shell          a shell in the VM with the share up'
+	@echo
+	@echo 'Building and installing:'
+	@echo '  make [all]          ksmbd.ko and the programs, below build/'
+	@echo '  make modules|tools  one half'
+	@echo '  make KDIR=TREE      build in place against any kernel tree with Rust metadata; programs with the host'\''s cargo'
+	@echo '  make install        ksmbd.ko to $$(DESTDIR)/lib/modules/RELEASE/updates, programs to $$(DESTDIR)$$(PREFIX)/sbin'
+	@echo '  make clean          remove what was built (not the caches)'
+	@echo
+	@echo 'Working on it:'
+	@echo '  make check          gates: rustfmt, clippy, unsafe only below src/linux, no panics in proto and model, SPDX'
+	@echo '  make fmt            format with the kernel'\''s rustfmt settings'
+	@echo '  make doc            documentation of the crates that cargo builds'
+	@echo '  make check-in-tree  build as fs/smb/server of an unpacked linux-source'
+	@echo '  make bench          not built yet'
+	@echo '  make setup          only make the caches'
+	@echo '  make list           the names of the tests in VMs'
+	@echo
+	@echo 'Selecting: make test SUITE=torture TEST=smb2.read.eof; SERVER=ours|c|ours-module|ours-tools|samba; VMS=machines at a time'
+	@echo 'Environment: KSMBD_CACHE (default ~/.cache/ksmbd), KSMBD_MIRROR (Debian archive), KSMBD_JOBS (default: all processors)'
+
+ifdef KDIR
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+tools:
+	$(CARGO) build --release --bins --locked
+else
+modules:
+	@$(VM) modules
+
+tools:
+	@$(VM) tools
+endif
+
+install: modules_install tools_install
+
+modules_install:
+	@test -f $(KO) || { echo "ksmbd: there is no $(KO) yet: run make first." >&2; exit 1; }
+	@test -n "$(KERNELRELEASE)" || { echo "ksmbd: cannot tell the kernel's release: pass KERNELRELEASE=." >&2; exit 1; }
+	$(INSTALL) -D -m 644 $(KO) $(DESTDIR)/lib/modules/$(KERNELRELEASE)/updates/ksmbd.ko
+	@if [ -e "$(DESTDIR)/lib/modules/$(KERNELRELEASE)/modules.order" ]; then depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KERNELRELEASE); fi
+
+tools_install:
+	@for name in $(PROGRAMS); do test -f $(TOOLS)$$name || { echo "ksmbd: there is no $(TOOLS)$$name yet: run make first." >&2; exit 1; }; done
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR)
+	for name in $(PROGRAMS); do $(INSTALL) -m 755 $(TOOLS)$$name $(DESTDIR)$(SBINDIR)/ksmbd.$$name || exit 1; done
+
+clean:
+	rm -rf build target
+	find Kbuild src -name '*.o' -o -name '*.ko' -o -name '*.cmd' -o -name '*.rmeta' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.d' | xargs -r rm -f
+	rm -f ksmbd.ko ksmbd.o ksmbd.mod ksmbd.mod.c ksmbd.mod.o .ksmbd*.cmd .module-common.o .*.cmd modules.order Module.symvers src/linux/sys/bindings.rs
+
+check fmt doc check-in-tree list setup:
+	@$(VM) $@
+
+test:
+	@$(VM) test $(SELECT)
+
+run shell:
+	@$(VM) $@ $(if $(SERVER),--server '$(SERVER)')
+
+bench:
+	@echo 'ksmbd: the benchmark is not built yet.' >&2; exit 1

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The named tests. Imports nothing that only a guest has: the host reads the same list to plan and to name what did not run."""
+
+import importlib
+import os
+import pkgutil
+
+
+class Test:
+    """One named test. `timeout` in seconds of the emulated machine's wall clock; `lacks` names, for servers other than ours,
+    why they cannot pass it."""
+
+    def __init__(self, name, function, timeout, lacks):
+        self.name, self.function, self.timeout, self.lacks = name, function, timeout, lacks
+
+
+class Suite:
+    """The tests of one VM run. `disk` is the size of its ext4 disk (0: none, shares are tmpfs), `memory` in MiB, `cost` an estimate in
+    seconds, for starting the longest first."""
+
+    def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2):
+        self.name, self.disk, self.memory, self.cost, self.cpus = name, disk, memory, cost, cpus
+        self.tests = []
+        self.set_up = None
+        self.tear_down = None
+
+    def test(self, name, timeout=120, lacks=None):
+        """Registers the function as the test `suite.name`."""
+
+        def register(function):
+            self.add(name, function, timeout, lacks)
+            return function
+
+        return register
+
+    def add(self, name, function, timeout=120, lacks=None):
+        """The same for tests made in a loop."""
+        self.tests.append(Test(f"{self.name}.{name}", function, timeout, lacks or {}))
+
+    def before(self, function):
+        """`function(server)` runs before the first test and after every repair; it starts what the tests share."""
+        self.set_up = function
+        return function
+
+
+def load_all():
+    """Every suite, by name."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "suites")
+    suites = {}
+    for module in pkgutil.iter_modules([folder]):
+        suite = importlib.import_module(f"suites.{module.name}").suite
+        suites[suite.name] = suite
+    return suites

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The harness: builds, checks, boots and tests. Runs inside the toolchain root (see ../enter.sh)."""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import build  # noqa: E402
+import cargo  # noqa: E402
+import gates  # noqa: E402
+import planner  # noqa: E402
+import vm  # noqa: E402
+from report import Report, Stop  # noqa: E402
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
+    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "run", "shell", "list"])
+    parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
+    parser.add_argument("--suite", default="", help="only these suites, comma separated")
+    parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
+    parser.add_argument("--jobs", type=int, default=0, help="virtual machines at a time")
+    return parser.parse_args()
+
+
+def everything(options):
+    """make test: each part's tests by name; one broken part does not hide the others."""
+    report = Report()
+    narrowed = bool(options.suite or options.test or options.server != "ours")
+    built = True
+    if not narrowed:
+        gates.run(report)
+        cargo.run(report)
+    if options.server not in ("c", "samba"):
+        built = build.attempt(report, options.server)
+    if built:
+        planner.run(report, options)
+    return report.summary()
+
+
+def main():
+    options = arguments()
+    if options.command == "modules":
+        build.module()
+    elif options.command == "tools":
+        build.tools()
+    elif options.command == "check":
+        report = Report()
+        gates.run(report)
+        return report.summary()
+    elif options.command == "fmt":
+        gates.format_sources()
+    elif options.command == "doc":
+        build.doc()
+    elif options.command == "cargo-test":
+        report = Report()
+        cargo.run(report)
+        return report.summary()
+    elif options.command == "check-in-tree":
+        report = Report()
+        gates.in_tree(report)
+        return report.summary()
+    elif options.command == "test":
+        return everything(options)
+    elif options.command == "vm-test":
+        report = Report()
+        planner.run(report, options)
+        return report.summary()
+    elif options.command == "list":
+        for test in planner.all_tests():
+            print(test.name)
+    else:
+        build.for_server(options.server)
+        return vm.interactive(options.command, options.server)
+    return 0
+
+
+try:
+    sys.exit(main())
+except Stop as reason:
+    print(f"ksmbd: {reason}", file=sys.stderr)
+    sys.exit(1)
+except KeyboardInterrupt:
+    print("ksmbd: interrupted.", file=sys.stderr)
+    sys.exit(130)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the module against the stock kernel, the programs, and the module tree that the guest loads from."""
+
+import filecmp
+import os
+import shutil
+import subprocess
+import time
+
+from report import Stop, say
+
+SRC, BUILD, KERNEL = "/src", "/build", "/k"
+MODULE_DIR = f"{BUILD}/module"
+TOOLS_DIR = f"{BUILD}/tools"
+PROGRAMS = ("mountd", "control", "adduser", "addshare")
+
+
+def release():
+    with open(f"{KERNEL}/release", encoding="utf-8") as file:
+        return file.read().strip()
+
+
+def jobs():
+    return os.environ.get("KSMBD_JOBS") or str(len(os.sched_getaffinity(0)))
+
+
+def call(what, *args, quiet=False, **options):
+    """Runs a build step; its failure is a sentence (its own messages precede it)."""
+    if quiet:
+        result = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options)
+        if result.returncode != 0:
+            print(result.stdout, flush=True)
+    else:
+        result = subprocess.run(args, check=False, **options)
+    if result.returncode != 0:
+        raise Stop(f"{what} failed (the messages above say why).")
+    return result
+
+
+def copy_sources(target):
+    """A copy of the module's sources to build in: the tree itself stays clean. Files that did not change keep their time."""
+    if not os.path.exists(f"{SRC}/Kbuild"):
+        raise Stop("there is no Kbuild in this tree yet, so no module can be built.")
+    os.makedirs(target, exist_ok=True)
+    call(
+        "copying the sources", "rsync", "-a", "--checksum", "--delete", "--prune-empty-dirs",
+        # Products of a build here, and of a build in place there.
+        *[f"--filter=P {name}" for name in PRODUCTS],
+        *[f"--exclude={name}" for name in PRODUCTS],
+        "--include=/Kbuild", "--include=/Kconfig", "--include=/src/***", "--exclude=*",
+        f"{SRC}/", f"{target}/",
+    )
+
+
+PRODUCTS = ("*.o", "*.ko", "*.cmd", ".*.cmd", "*.rmeta", "*.mod", "*.mod.c", "modules.order", "Module.symvers", "bindings.rs", ".*.d", "*.d", ".module-common.o", "*.symversions")
+
+
+def kbuild(directory, *extra, quiet=False, what="building ksmbd.ko"):
+    return call(
+        what, "make", "-C", f"{KERNEL}/obj", f"M={directory}", f"KERNELRELEASE={release()}", f"-j{jobs()}", *extra, quiet=quiet,
+    )
+
+
+def module():
+    """build/module/ksmbd.ko, and build/ksmbd.ko for the user."""
+    say(f"building ksmbd.ko for {release()}")
+    copy_sources(MODULE_DIR)
+    kbuild(MODULE_DIR, "modules")
+    shutil.copy2(f"{MODULE_DIR}/ksmbd.ko", f"{BUILD}/ksmbd.ko")
+
+
+def cargo(*args, what, env=None, **options):
+    """Cargo on the workspace, its products below build/."""
+    return call(what, "cargo", *args, cwd=SRC, env={**os.environ, "CARGO_TARGET_DIR": f"{BUILD}/cargo", **(env or {})}, **options)
+
+
+def locked():
+    """The lock file binds when there is one; the source tree is read-only here."""
+    return ["--locked"] if os.path.exists(f"{SRC}/Cargo.lock") else []
+
+
+def tools():
+    """build/tools/ksmbd.{mountd,control,adduser,addshare}. Cargo allows no dot in a program's name."""
+    if not os.path.exists(f"{SRC}/Cargo.toml"):
+        raise Stop("there is no Cargo.toml in this tree yet, so no programs can be built.")
+    say("building the programs")
+    cargo("build", "--release", "--bins", *locked(), what="building the programs (is the crates registry reachable?)")
+    os.makedirs(TOOLS_DIR, exist_ok=True)
+    for name in PROGRAMS:
+        built = f"{BUILD}/cargo/release/ksmbd-{name}"
+        if not os.path.exists(built):
+            raise Stop(f"the build made no program ksmbd-{name}.")
+        target = f"{TOOLS_DIR}/ksmbd.{name}"
+        if not (os.path.exists(target) and filecmp.cmp(built, target, shallow=False)):
+            shutil.copy2(built, target)
+
+
+def module_tree(with_ours):
+    """The modules that a guest sees: the stock ones, and ours below updates/ as `make install` would put it."""
+    name = release()
+    tree = f"{BUILD}/modules-{'ours' if with_ours else 'stock'}"
+    ours = f"{tree}/lib/modules/{name}/updates/ksmbd.ko"
+    if not os.path.isdir(f"{tree}/lib/modules/{name}"):
+        shutil.rmtree(tree, ignore_errors=True)
+        shutil.copytree(f"{KERNEL}/guest-modules", f"{tree}.tmp", symlinks=True, dirs_exist_ok=True)
+        os.rename(f"{tree}.tmp", tree)
+    if with_ours and not (os.path.exists(ours) and filecmp.cmp(f"{BUILD}/ksmbd.ko", ours, shallow=False)):
+        os.makedirs(os.path.dirname(ours), exist_ok=True)
+        shutil.copy2(f"{BUILD}/ksmbd.ko", ours)
+        call("depmod", "depmod", "-b", tree, name)
+    return tree
+
+
+def for_server(server):
+    """Builds what tests against `server` need."""
+    if server in ("ours", "ours-module"):
+        module()
+    if server in ("ours", "ours-tools"):
+        tools()
+
+
+def attempt(report, server):
+    """for_server() as named tests."""
+    steps = []
+    if server in ("ours", "ours-module"):
+        steps.append(("build.module", module))
+    if server in ("ours", "ours-tools"):
+        steps.append(("build.tools", tools))
+    good = True
+    for name, step in steps:
+        start = time.monotonic()
+        try:
+            step()
+            report.verdict(name, "pass", time.monotonic() - start)
+        except Stop as reason:
+            report.verdict(name, "fail", time.monotonic() - start, str(reason))
+            good = False
+    return good
+
+
+def doc():
+    """Documentation of the crates that cargo can build."""
+    cargo("doc", "--no-deps", "--document-private-items", *locked(), what="making the documentation")
+    say("the documentation is in build/cargo/doc")

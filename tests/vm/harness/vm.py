@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boots the stock kernel in an emulated machine on a read-only guest root, and listens to it.
+
+The root is a virtiofs of the cached guest; a second virtiofs, `work`, brings the guest's programs, the modules, the tools and the job,
+and takes the results. No initramfs, no KVM: the stock kernel runs under TCG everywhere alike.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import build
+from report import Stop
+
+VIRTIOFSD = "/usr/libexec/virtiofsd"
+BOOT_SECONDS = 180
+
+
+def _make_work(job, server):
+    """The folder that the guest sees as /work, made of bind mounts (this mount namespace ends with us)."""
+    work = tempfile.mkdtemp(prefix="vm-", dir="/run")
+    os.chmod(work, 0o755)
+    parts = {"guest": "/src/tests/vm/guest", "expect": "/src/tests/expect", "modules": build.module_tree(server not in ("c", "samba", "ours-tools"))}
+    if server in ("ours", "ours-tools", "mixed"):
+        parts["tools"] = build.TOOLS_DIR
+    for name, source in parts.items():
+        os.makedirs(f"{work}/{name}")
+        subprocess.run(["mount", "--bind", source, f"{work}/{name}"], check=True)
+    for name in ("out", "data"):
+        os.makedirs(f"{work}/{name}")
+    with open(f"{work}/job.json", "w", encoding="utf-8") as file:
+        json.dump({**job, "server": server}, file)
+    return work
+
+
+class Machine:
+    """One emulated machine with its file servers. Use as a context manager: leaving it ends every process of it."""
+
+    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, data=None):
+        self.name, self.interactive = name, interactive
+        self.memory, self.cpus, self.disk = memory, cpus, disk
+        self.folder = tempfile.mkdtemp(prefix="qemu-", dir="/run")
+        self.work = _make_work(job, server)
+        if data:
+            subprocess.run(["mount", "--bind", data, f"{self.work}/data"], check=True)
+        self.console = f"{self.folder}/console.log"
+        self.events = f"{self.folder}/events"
+        self.children = []
+        self.qemu = None
+        self.disk_file = None
+
+    def _share(self, tag, folder, readonly):
+        socket = f"{self.folder}/{tag}.sock"
+        log = open(f"{self.folder}/{tag}.log", "wb")
+        args = [VIRTIOFSD, "--socket-path", socket, "--shared-dir", folder, "--sandbox=none", "--thread-pool-size=2", "--inode-file-handles=never",
+                "--log-level=error", f"--cache={'always' if readonly else 'auto'}", *(["--readonly"] if readonly else [])]
+        self.children.append(subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        return ["-chardev", f"socket,id={tag},path={socket}", "-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
+
+    def __enter__(self):
+        args = [
+            "qemu-system-x86_64", "-name", self.name, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(self.cpus), "-m", f"{self.memory}M",
+            "-machine", "q35,memory-backend=ram,smm=off", "-object", f"memory-backend-memfd,id=ram,size={self.memory}M,share=on",
+            "-nodefaults", "-display", "none", "-no-reboot", "-device", "virtio-rng-pci",
+            "-kernel", f"{build.KERNEL}/vmlinuz",
+            "-append", "console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr "
+            "init=/bin/sh -- -c \"mount -t virtiofs work /work; exec /work/guest/init\"",
+        ]
+        args += self._share("root", "/guest", True) + self._share("work", self.work, False)
+        if self.disk != "0":
+            os.makedirs("/build/disks", exist_ok=True)
+            fd, self.disk_file = tempfile.mkstemp(dir="/build/disks")
+            os.close(fd)
+            subprocess.run(["truncate", "-s", self.disk, self.disk_file], check=True)
+            subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,nodiscard", self.disk_file], check=True)
+            args += ["-drive", f"if=none,id=disk,file={self.disk_file},format=raw,cache=unsafe,discard=unmap", "-device", "virtio-blk-pci,drive=disk"]
+        if self.interactive:
+            args += ["-chardev", f"stdio,id=con,mux=on,signal=off,logfile={self.console}", "-serial", "chardev:con"]
+        else:
+            args += ["-chardev", f"file,id=con,path={self.console}", "-serial", "chardev:con"]
+        args += ["-chardev", f"file,id=events,path={self.events}", "-serial", "chardev:events"]
+        open(self.events, "wb").close()
+        open(self.console, "wb").close()
+        self.qemu_log = open(f"{self.folder}/qemu.log", "wb")
+        for child_socket in ("root", "work"):
+            end = time.monotonic() + 20
+            while not os.path.exists(f"{self.folder}/{child_socket}.sock"):
+                if time.monotonic() > end or any(child.poll() is not None for child in self.children):
+                    raise Stop(f"virtiofsd made no socket within 20 s: {self._read(child_socket + '.log')}")
+                time.sleep(0.02)
+        self.qemu = subprocess.Popen(
+            args, stdin=None if self.interactive else subprocess.DEVNULL, stdout=None if self.interactive else self.qemu_log, stderr=self.qemu_log,
+        )
+        self.children.append(self.qemu)
+        return self
+
+    def __exit__(self, *_):
+        for child in reversed(self.children):
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM if child is not self.qemu else signal.SIGKILL)
+        for child in self.children:
+            try:
+                child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if self.disk_file:
+            os.unlink(self.disk_file)
+        subprocess.run(f"umount -l {self.work}/* 2>/dev/null; true", shell=True, check=False)
+        keep = f"{build.BUILD}/log"
+        os.makedirs(keep, exist_ok=True)
+        shutil.copyfile(self.console, f"{keep}/console-{self.name}.log")
+
+    def _read(self, name):
+        try:
+            with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def last_console(self, lines=30):
+        """What the machine said last, or why QEMU said nothing."""
+        text = self._read("console.log").replace("\r", "").strip() or self._read("qemu.log")
+        return "the console's last lines:\n" + "\n".join(text.splitlines()[-lines:])
+
+    def listen(self, quiet_limit):
+        """Yields the guest's events. `quiet_limit()` gives the moment after which silence means that it hangs.
+        Ends with an event `dead` (it ended without saying so) or `hung`."""
+        with open(self.events, "rb") as file:
+            rest = b""
+            while True:
+                ended = self.qemu.poll() is not None
+                chunk = file.read()
+                rest += chunk
+                while b"\n" in rest:
+                    line, rest = rest.split(b"\n", 1)
+                    try:
+                        event = json.loads(line)
+                    except ValueError:
+                        continue
+                    yield event
+                    if event["event"] in ("done", "broken", "reboot"):
+                        return
+                if chunk:
+                    continue
+                if ended:
+                    yield {"event": "dead"}
+                    return
+                if time.monotonic() > quiet_limit():
+                    yield {"event": "hung"}
+                    return
+                time.sleep(0.05)
+
+
+def run_tests(report, suite, tests, server, kernel_memory=0):
+    """Runs `tests` of `suite`, in as many boots as it takes, and reports each."""
+    left = [test.name for test in tests]
+    boots = 0
+    while left:
+        boots += 1
+        if boots > 6:
+            for name in left:
+                report.verdict(name, "fail", why=f"not run: the machine of suite {suite.name} ended {boots - 1} times before.")
+            return
+        left = _one_boot(report, suite, left, server)
+
+
+def _one_boot(report, suite, names, server):
+    """Boots once and runs `names`; returns those that must run in another boot."""
+    left = list(names)
+    running = None
+    limit = [time.monotonic() + BOOT_SECONDS]
+    job = {"mode": "tests", "suite": suite.name, "tests": names}
+    data = "/build/data" if os.path.isdir("/build/data") else None
+    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk, data=data) as machine:
+        for event in machine.listen(lambda: limit[0]):
+            kind = event["event"]
+            if kind == "begin":
+                running = event["test"]
+                # Its own timeout ends it in the guest; this is for a guest that no longer can.
+                limit[0] = time.monotonic() + event["timeout"] + 240
+            elif kind == "end":
+                report.verdict(event["test"], event["verdict"], event["seconds"], event["why"])
+                left.remove(event["test"])
+                running = None
+                limit[0] = time.monotonic() + 300
+            elif kind == "log":
+                report.note(event["text"])
+            elif kind == "done":
+                for name in left:
+                    report.verdict(name, "fail", why="the guest ended without running it.")
+                return []
+            elif kind == "reboot":
+                return left
+            else:
+                reason = {
+                    "dead": "the machine ended",
+                    "hung": "the machine hung: nothing was heard of it for longer than the test's timeout" if running else "the machine did not get to its first test in time",
+                    "broken": "the guest's runner failed: " + event.get("why", ""),
+                }[kind]
+                guilty = running or left[0]
+                report.verdict(guilty, "fail", why=f"{reason} {'while this test ran' if running else 'before this test began'}; {machine.last_console()}")
+                left.remove(guilty)
+                return left
+    return left
+
+
+def interactive(mode, server):
+    """make run and make shell: the console is the user's terminal."""
+    job = {"mode": {"run": "demo", "shell": "shell"}[mode]}
+    status = 1
+    with Machine(mode, job, server, interactive=mode == "shell", data="/build/data" if os.path.isdir("/build/data") else None, memory=2048) as machine:
+        if mode == "shell":
+            machine.qemu.wait()
+            return 0
+        limit = time.monotonic() + 900
+        for event in machine.listen(lambda: limit):
+            if event["event"] == "log":
+                print(event["text"], flush=True)
+            elif event["event"] == "end":
+                status = 0 if event["verdict"] == "pass" else 1
+            elif event["event"] in ("dead", "hung", "broken"):
+                raise Stop(f"the virtual machine did not finish ({event['event']}): {event.get('why', '')}\n{machine.last_console()}")
+    return status
