@@ -3,9 +3,96 @@
 #ifndef KSMBD_SYS_VFS_H
 #define KSMBD_SYS_VFS_H
 
-#include <linux/fs.h>
-#include <linux/namei.h>
+#include <linux/cred.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
 #include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/iversion.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
 #include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <linux/splice.h>
+#include <linux/statfs.h>
+#include <linux/xattr.h>
+
+#ifdef __BINDGEN__
+/* Macros that bindgen cannot evaluate by itself. */
+const unsigned int KSMBD_LOOKUP_FOLLOW = LOOKUP_FOLLOW;
+const unsigned int KSMBD_LOOKUP_DIRECTORY = LOOKUP_DIRECTORY;
+const unsigned int KSMBD_LOOKUP_CACHED = LOOKUP_CACHED;
+const unsigned int KSMBD_LOOKUP_NO_SYMLINKS = LOOKUP_NO_SYMLINKS;
+const unsigned int KSMBD_LOOKUP_NO_MAGICLINKS = LOOKUP_NO_MAGICLINKS;
+const unsigned int KSMBD_LOOKUP_NO_XDEV = LOOKUP_NO_XDEV;
+const unsigned int KSMBD_LOOKUP_BENEATH = LOOKUP_BENEATH;
+const int KSMBD_RWF_NOWAIT = (__force int)RWF_NOWAIT;
+const int KSMBD_RWF_DSYNC = (__force int)RWF_DSYNC;
+const unsigned int KSMBD_FMODE_READ = (__force unsigned int)FMODE_READ;
+const unsigned int KSMBD_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
+const unsigned int KSMBD_NAME_MAX = NAME_MAX;
+const unsigned int KSMBD_PATH_MAX = PATH_MAX;
+const unsigned int KSMBD_FL_POSIX = FL_POSIX;
+const unsigned int KSMBD_FL_OFDLCK = FL_OFDLCK;
+#endif
+
+/* Credentials and the file system context of the current task. */
+const struct cred *ksmbd_override_creds(const struct cred *cred);
+const struct cred *ksmbd_current_cred(void);
+struct cred *ksmbd_prepare_init_cred(void);
+void ksmbd_put_group_info(struct group_info *groups);
+struct fs_struct *ksmbd_fs_enter(void);
+void ksmbd_fs_leave(struct fs_struct *old);
+
+/* Paths and dentries. */
+int ksmbd_kern_path(const char *name, unsigned int flags, struct path *path);
+struct mnt_idmap *ksmbd_mnt_idmap(const struct vfsmount *mnt);
+bool ksmbd_d_can_lookup(const struct dentry *dentry);
+bool ksmbd_d_mountpoint(const struct dentry *dentry);
+bool ksmbd_d_unhashed(const struct dentry *dentry);
+int ksmbd_readlink(struct dentry *dentry, char *buf, unsigned int size);
+int ksmbd_dentry_name(struct dentry *dentry, char *buf, unsigned int size);
+
+/* Inodes. */
+void ksmbd_inode_lock(struct inode *inode);
+void ksmbd_inode_unlock(struct inode *inode);
+bool ksmbd_is_append(const struct inode *inode);
+bool ksmbd_path_noexec(const struct path *path);
+dev_t ksmbd_inode_dev(const struct inode *inode);
+
+/* Leases and delegations that other users of the file system hold. */
+int ksmbd_break_deleg_wait(struct delegated_inode *di);
+int ksmbd_break_dir_deleg(struct inode *dir);
+int ksmbd_break_lease_for_write(struct inode *inode);
+
+/* Open files. */
+const struct path *ksmbd_file_path(struct file *file);
+loff_t ksmbd_file_size(const struct file *file);
+struct page *ksmbd_nth_page(struct page *page, size_t n);
+void ksmbd_file_close(struct file *file);
+void ksmbd_file_start_write(struct file *file);
+void ksmbd_file_end_write(struct file *file);
+void ksmbd_file_pos_lock(struct file *file);
+void ksmbd_file_pos_unlock(struct file *file);
+ssize_t ksmbd_splice_pages(struct file *file, loff_t pos, size_t len,
+			   int (*take)(void *ctx, struct page *page, unsigned int offset, unsigned int len),
+			   void *ctx);
+
+/* Attributes, as plain numbers. */
+int ksmbd_statfs(const struct path *path, u64 out[9]);
+void ksmbd_iattr_set_owner(struct iattr *attr, uid_t uid, gid_t gid);
+
+/* POSIX access control lists. */
+unsigned int ksmbd_acl_count(const struct posix_acl *acl);
+void ksmbd_acl_get_entry(const struct posix_acl *acl, unsigned int i, u16 *tag, u16 *perm, u32 *id);
+void ksmbd_acl_set_entry(struct posix_acl *acl, unsigned int i, u16 tag, u16 perm, u32 id);
+void ksmbd_acl_release(struct posix_acl *acl);
+
+/* Byte-range locks shared with local programs. */
+struct file_lock *ksmbd_lock_alloc(struct file *file, unsigned char type, loff_t start, loff_t end, bool wait);
+unsigned char ksmbd_lock_type(const struct file_lock *lock);
+loff_t ksmbd_lock_start(const struct file_lock *lock);
+loff_t ksmbd_lock_end(const struct file_lock *lock);
 
 #endif
