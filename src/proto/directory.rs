@@ -2,7 +2,7 @@
 
 //! Directory entries, [MS-FSCC] 2.4, and that of the POSIX extensions: what QUERY_DIRECTORY answers.
 
-use crate::access::FileAttributes;
+use crate::attributes::FileAttributes;
 use crate::entries::{Entries, EntryList};
 use crate::file_info::{FileInfoClass, ReparseTag};
 use crate::layout::Fixed;

@@ -3,9 +3,10 @@
 //! File information classes, [MS-FSCC] 2.4, and what QUERY_INFO answers for them. What SET_INFO takes is in
 //! [`crate::file_set`], the entries of a directory in [`crate::directory`].
 
-use crate::access::{AccessMask, FileAttributes};
+use crate::attributes::FileAttributes;
 use crate::entries::{Entries, EntryList};
 use crate::layout::{fixed, fixed_enum, Fixed};
+use crate::security::AccessMask;
 use crate::time::FileTime;
 use crate::unicode::{Text, Utf16};
 use crate::wire::{Full, Parsed, Reader, Writer, Written};

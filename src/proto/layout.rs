@@ -5,7 +5,7 @@
 //!
 //! All integers of the documents are little-endian ([MS-DTYP] 2.2).
 
-use crate::access::{AccessMask, FileAttributes};
+use crate::attributes::FileAttributes;
 use crate::wire::{Parsed, Reader, Writer, Written};
 
 /// A value whose size on the wire never varies.
@@ -173,4 +173,4 @@ macro_rules! fixed_enum {
 
 pub(crate) use {fixed, fixed_enum, fixed_flags};
 
-fixed_flags!(u32: AccessMask, FileAttributes);
+fixed_flags!(u32: FileAttributes);

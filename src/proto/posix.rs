@@ -3,7 +3,7 @@
 //! The SMB 3.1.1 POSIX extensions ("SMB3 POSIX Extensions", draft): the negotiate and create contexts, and what is known of
 //! a file. The file system level is [`crate::fs_info::PosixFsInfo`], the directory level [`crate::directory`].
 
-use crate::access::FileAttributes;
+use crate::attributes::FileAttributes;
 use crate::file_info::ReparseTag;
 use crate::layout::Fixed;
 use crate::security::Sid;
