@@ -120,6 +120,8 @@ pub(crate) struct Connection {
     load: Mutex<Load>,
     #[pin]
     load_changed: CondVar,
+    /// The preauthentication hash after NEGOTIATE, `Connection.PreauthIntegrityHashValue`.
+    preauth_hash: SetOnce<[u8; 64]>,
     #[pin]
     sending: Mutex<()>,
     /// Sessions that were set up or bound here.
@@ -151,6 +153,7 @@ impl Connection {
                 window <- new_mutex!(Window::new()),
                 load <- new_mutex!(Load { frames: 0, bytes: 0 }),
                 load_changed <- new_condvar!(),
+                preauth_hash: SetOnce::new(),
                 sending <- new_mutex!(()),
                 channels <- ChannelTable::new(),
                 parked <- ParkedTable::new(),
@@ -181,6 +184,16 @@ impl Connection {
     /// Whether somebody logged in.
     pub(crate) fn is_authenticated(&self) -> bool {
         self.authenticated.load(Relaxed)
+    }
+
+    /// Records the preauthentication hash over NEGOTIATE.
+    pub(crate) fn set_preauth_hash(&self, hash: [u8; 64]) {
+        self.preauth_hash.populate(hash);
+    }
+
+    /// The preauthentication hash over NEGOTIATE; zero before 3.1.1.
+    pub(crate) fn preauth_hash(&self) -> [u8; 64] {
+        self.preauth_hash.as_ref().copied().unwrap_or([0; 64])
     }
 
     /// An id for a request that will wait; never zero.

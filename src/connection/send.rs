@@ -41,10 +41,10 @@ impl Connection {
 
     /// Sends the buffer from `at` on, whose first four bytes become the frame's length, and the payload.
     fn send_from(&self, reply: &mut Reply, at: usize) -> Result {
-        let (buffer, payload) = reply.parts_mut();
+        let pages = reply.take_payload();
+        let payload_len = pages.as_ref().map_or(0, |pages| pages.len());
+        let (buffer, _) = reply.parts_mut();
         let bytes = buffer.get_mut(at..).ok_or(EINVAL)?;
-        let pages = payload.map(|pages| &*pages);
-        let payload_len = pages.map_or(0, |pages| pages.len());
         let len = bytes.len().saturating_sub(FRAME_HEADER_LEN).saturating_add(payload_len);
         let len = u32::try_from(len).ok().filter(|len| *len < 1 << 24).ok_or(EMSGSIZE)?;
         let head = bytes.split_first_chunk_mut::<FRAME_HEADER_LEN>().ok_or(EINVAL)?.0;

@@ -2,10 +2,16 @@
 
 //! Shares, tree connects and open files.
 
+pub(crate) mod count;
+pub(crate) mod file;
+pub(crate) mod inode;
 pub(crate) mod open;
+pub(crate) mod pipe;
 pub(crate) mod share;
 pub(crate) mod tree;
 
-pub(crate) use open::{Open, OpenTable};
+pub(crate) use count::OpenCount;
+pub(crate) use inode::OpenFiles;
+pub(crate) use open::{Object, Open, OpenTable};
 pub(crate) use share::{Share, ShareTable};
 pub(crate) use tree::{Tree, TreeTable};

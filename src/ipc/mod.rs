@@ -3,6 +3,7 @@
 //! The link to `ksmbd.mountd`: requests over generic netlink, and what the daemon says of its own accord.
 
 pub(crate) mod calls;
+pub(crate) mod daemon;
 pub(crate) mod link;
 
 pub(crate) use link::Link;

@@ -2,19 +2,9 @@
 
 //! What the daemon configured, made fit for use: limits clamped, protocol names understood.
 
-use core::ops::RangeInclusive;
-
 use kernel::prelude::*;
+use smb_model::negotiate::{Dialect, Range, SigningPolicy};
 use smb_proto::ipc::{global_flag, setting, Startup, Text};
-
-/// When messages are signed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Signing {
-    /// If the client requires it.
-    Offered,
-    /// Always.
-    Required,
-}
 
 /// Whether the server encrypts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,10 +19,10 @@ pub(crate) enum Encryption {
 
 /// A configuration as the daemon sent it in `STARTING_UP`.
 pub(crate) struct Config {
-    pub(crate) signing: Signing,
+    pub(crate) signing: SigningPolicy,
     pub(crate) encryption: Encryption,
-    /// Dialects on offer, as their SMB2 revision numbers.
-    pub(crate) dialects: RangeInclusive<u16>,
+    /// Dialects on offer.
+    pub(crate) dialects: Range,
     pub(crate) leases: bool,
     pub(crate) multichannel: bool,
     pub(crate) durable_handles: bool,
@@ -83,24 +73,24 @@ fn or_default(value: u32, default: u32) -> u32 {
     }
 }
 
-fn dialect(name: &[u8]) -> Option<u16> {
+/// The dialect that `ksmbd.conf` calls `name`, [MS-SMB2] 1.7.
+fn dialect(name: &[u8]) -> Option<Dialect> {
     match name {
-        b"SMB2" | b"SMB21" | b"SMB2_10" => Some(0x0210),
-        b"SMB2_FF" => Some(0x0210),
-        b"SMB3" | b"SMB30" | b"SMB3_00" => Some(0x0300),
-        b"SMB3_02" | b"SMB302" => Some(0x0302),
-        b"SMB311" | b"SMB3_11" => Some(0x0311),
+        b"SMB2" | b"SMB2_10" => Some(Dialect::V2_1),
+        b"SMB3" | b"SMB3_00" => Some(Dialect::V3_0),
+        b"SMB3_02" => Some(Dialect::V3_0_2),
+        b"SMB3_11" => Some(Dialect::V3_1_1),
         _ => None,
     }
 }
 
 impl Config {
     /// The configuration of a server that no daemon has configured yet; nothing listens under it.
-    pub(crate) fn unconfigured() -> Self {
-        Config {
-            signing: Signing::Offered,
+    pub(crate) fn unconfigured() -> Result<Self> {
+        Ok(Config {
+            signing: SigningPolicy::Offered,
             encryption: Encryption::Offered,
-            dialects: 0x0210..=0x0311,
+            dialects: Range::new(Dialect::V2_1, Dialect::V3_1_1).ok_or(EINVAL)?,
             leases: false,
             multichannel: false,
             durable_handles: false,
@@ -122,7 +112,7 @@ impl Config {
             fake_fscaps: 0,
             sub_auth: [0; 3],
             interfaces: KVec::new(),
-        }
+        })
     }
 
     /// Takes over what the daemon sent.
@@ -133,12 +123,12 @@ impl Config {
     pub(crate) fn from_startup(startup: &Startup<'_>) -> Result<Self> {
         let head = &startup.head;
         let (flags, signing) = (head.flags, head.signing);
-        let lowest = dialect(head.min_protocol.bytes()).unwrap_or(0x0210);
-        let highest = dialect(head.max_protocol.bytes()).unwrap_or(0x0311);
-        if lowest > highest {
+        let lowest = dialect(head.min_protocol.bytes()).unwrap_or(Dialect::V2_1);
+        let highest = dialect(head.max_protocol.bytes()).unwrap_or(Dialect::V3_1_1);
+        let Some(dialects) = Range::new(lowest, highest) else {
             pr_err!("server min protocol is above server max protocol: correct ksmbd.conf\n");
             return Err(EINVAL);
-        }
+        };
         let mut interfaces = KVec::new();
         for name in startup.interface_names().take(MAX_INTERFACES) {
             let mut copy = KVec::new();
@@ -157,12 +147,12 @@ impl Config {
         let minute_ms = 60_000;
         Ok(Config {
             signing: if signing == setting::MANDATORY {
-                Signing::Required
+                SigningPolicy::Required
             } else {
-                Signing::Offered
+                SigningPolicy::Offered
             },
             encryption,
-            dialects: lowest..=highest,
+            dialects,
             leases: flags & global_flag::LEASES != 0,
             multichannel: flags & global_flag::MULTICHANNEL != 0,
             durable_handles: flags & global_flag::DURABLE_HANDLES != 0,

@@ -64,6 +64,11 @@ impl Lifecycle {
         Phase::from_number(self.0.load(Relaxed))
     }
 
+    /// Moves to shutdown from anywhere.
+    fn end(&self) {
+        self.0.store(Phase::Shutdown.number(), Relaxed);
+    }
+
     /// Moves from `from` to `to`; `false` if the phase is another.
     fn advance(&self, from: Phase, to: Phase) -> bool {
         self.0.cmpxchg(from.number(), to.number(), kernel::sync::atomic::Full).is_ok()
@@ -74,6 +79,7 @@ impl Server {
     /// Takes over the configuration of a daemon that announced itself from netlink port `port`, and starts to listen if
     /// nothing listens yet. A daemon that is started while the server runs takes over from its predecessor.
     pub(crate) fn start(self: &Arc<Self>, port: u32, startup: &Startup<'_>) -> Result {
+        let _turn = self.control.lock();
         if matches!(self.lifecycle.phase(), Phase::Reset | Phase::Shutdown) {
             return Err(EBUSY);
         }
@@ -89,23 +95,18 @@ impl Server {
 
     /// Ends every connection and waits for a daemon anew.
     pub(crate) fn reset(&self) {
+        let _turn = self.control.lock();
         if !self.lifecycle.advance(Phase::Running, Phase::Reset) {
             return;
         }
         self.stop_serving();
-        if let Ok(config) = Arc::new(Config::unconfigured(), GFP_KERNEL) {
-            self.set_config(config);
-        }
         self.lifecycle.advance(Phase::Reset, Phase::Startup);
     }
 
     /// Ends everything for good.
     pub(crate) fn shut_down(&self) {
-        // From any phase: nothing starts again after this store, since `start` and `reset` move on from their own phase.
-        while self.lifecycle.phase() != Phase::Shutdown {
-            let now = self.lifecycle.phase();
-            self.lifecycle.advance(now, Phase::Shutdown);
-        }
+        let _turn = self.control.lock();
+        self.lifecycle.end();
         self.stop_serving();
     }
 
@@ -113,7 +114,7 @@ impl Server {
     fn stop_serving(&self) {
         self.listeners.stop();
         self.connections.shut_down_all();
-        self.listeners.wait();
+        self.listeners.wait_connections();
         self.io.drain();
         self.link.daemon_left();
         self.shares.clear();

@@ -19,7 +19,7 @@ use linux::time;
 use linux::workqueue::WorkQueue;
 
 use crate::connection::table::ConnectionTable;
-use crate::files::ShareTable;
+use crate::files::{OpenCount, OpenFiles, ShareTable};
 use crate::ipc::Link;
 use crate::session::SessionTable;
 
@@ -38,6 +38,9 @@ pub(crate) struct Server {
     /// `ServerGuid`, [MS-SMB2] 3.3.1.5: names this server to clients while it runs.
     pub(crate) guid: [u8; 16],
     pub(crate) lifecycle: Lifecycle,
+    /// Held over start, reset and shutdown, which wait for threads: one at a time. Taken before every other lock.
+    #[pin]
+    control: Mutex<()>,
     #[pin]
     config: Mutex<Arc<Config>>,
     #[pin]
@@ -50,7 +53,9 @@ pub(crate) struct Server {
     pub(crate) sessions: SessionTable,
     #[pin]
     pub(crate) shares: ShareTable,
-    pub(crate) files: crate::files::OpenFiles,
+    pub(crate) files: OpenFiles,
+    /// Opens of all sessions, up to `max open files`.
+    pub(crate) open_count: OpenCount,
     next_connect_id: Atomic<u64>,
     pub(crate) buffers: Arc<BufferPool>,
     /// Where requests are worked on.
@@ -60,15 +65,16 @@ pub(crate) struct Server {
 impl Server {
     /// A server that waits for a daemon.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let config = Arc::new(Config::unconfigured(), GFP_KERNEL)?;
+        let config = Arc::new(Config::unconfigured()?, GFP_KERNEL)?;
         let buffers = BufferPool::new(POOL_BYTES)?;
-        let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::default())?;
-        let files = crate::files::OpenFiles::new()?;
+        let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::UNBOUND, 0)?;
+        let files = OpenFiles::new()?;
         Arc::pin_init(
             pin_init!(Server {
                 debug: DebugMask::new(),
                 guid: random::array(),
                 lifecycle: Lifecycle::new(),
+                control <- new_mutex!(()),
                 config <- new_mutex!(config),
                 link <- Link::new(),
                 listeners <- Listeners::new(),
@@ -76,6 +82,7 @@ impl Server {
                 sessions <- SessionTable::new(),
                 shares <- ShareTable::new(),
                 files,
+                open_count: OpenCount::new(),
                 next_connect_id: Atomic::new(1),
                 buffers,
                 io,

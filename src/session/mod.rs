@@ -19,7 +19,7 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
 use linux::secret::Secret;
-use smb_proto::negotiate::Dialect;
+use smb_model::negotiate::Dialect;
 use smb_proto::status::NtStatus;
 
 use crate::connection::crypto::{Opener, Sealer};

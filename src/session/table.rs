@@ -7,7 +7,7 @@ use kernel::rbtree::{RBTree, RBTreeNode};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use linux::random;
-use smb_proto::negotiate::Dialect;
+use smb_model::negotiate::Dialect;
 
 use super::Session;
 

@@ -18,7 +18,7 @@ use smb_proto::wire::{Malformed, Writer};
 use crate::connection::{Connection, Frame};
 use crate::session::Channel;
 
-use super::context::{Context, Handled, Related, RelatedFile, Stop};
+use super::context::{extend_hash, Context, HashInto, Related, RelatedFile, Stop};
 use super::dispatch;
 use super::reply::{Reply, HEADROOM};
 use super::wait::{Resume, Suspended, Wake, Waker};
@@ -101,9 +101,9 @@ impl Chain {
     /// here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
     fn admit(&self, conn: &Connection) -> Result<(), Malformed> {
         if FrameKind::of(self.frame.bytes())? == FrameKind::Smb1 {
-            return Ok(());
+            return conn.consume_credits(&self.header()?);
         }
-        smb_proto::chain::split(self.frame.bytes())?;
+        smb_proto::chain::Chain::parse(self.frame.bytes())?;
         let mut at = 0;
         while let Some((element, next)) = element_at(self.frame.bytes(), at) {
             conn.consume_credits(&Header::parse(element)?)?;
@@ -161,7 +161,9 @@ impl Chain {
     fn header(&self) -> Result<Header, Malformed> {
         let frame = self.frame.bytes();
         if FrameKind::of(frame)? == FrameKind::Smb1 {
-            return Ok(Header::request(Command::Negotiate, 0));
+            let mut header = Header::request(Command::Negotiate, 0);
+            header.set_credits(1);
+            return Ok(header);
         }
         let (element, _) = element_at(frame, self.at).ok_or(Malformed)?;
         Header::parse(element)
@@ -186,6 +188,7 @@ impl Chain {
             is_last: next.is_none(),
             channel: None,
             sign_with: None,
+            hash_response: None,
             reply_session_id: header.session_id(),
             reply_tree_id: header.tree_id(),
         };
@@ -196,7 +199,7 @@ impl Chain {
             }
             None => dispatch::serve(&mut context, self.sealed_by.as_ref(), &mut self.reply),
         };
-        let Context { channel, sign_with, reply_session_id, reply_tree_id, .. } = context;
+        let Context { channel, sign_with, hash_response, reply_session_id, reply_tree_id, .. } = context;
         let must_sign = sign_with.is_some();
         self.signer = sign_with.or(channel);
         let status = match handled {
@@ -231,6 +234,13 @@ impl Chain {
             answer.set_flags(answer.flags() | HeaderFlags::SIGNED);
         }
         self.put_header(&answer);
+        match hash_response {
+            Some(HashInto::Connection(hash)) => {
+                conn.set_preauth_hash(extend_hash(&hash, self.reply.element()));
+            }
+            Some(HashInto::Exchange(channel)) => channel.extend_hash(self.reply.element()),
+            None => {}
+        }
         (Step::Answered, None)
     }
 

@@ -69,6 +69,27 @@ pub(crate) struct Related {
     pub(crate) file: RelatedFile,
 }
 
+/// Where the preauthentication hash of a response goes, [MS-SMB2] 3.3.5.4 and 3.3.5.5. It covers the response as sent,
+/// so the chain computes it.
+pub(crate) enum HashInto {
+    /// Into the connection: the hash over the NEGOTIATE request.
+    Connection([u8; 64]),
+    /// Into the authentication under way on the channel.
+    Exchange(Arc<Channel>),
+}
+
+impl HashInto {
+    /// For the response to the NEGOTIATE request `pdu`.
+    pub(crate) fn connection(pdu: &[u8]) -> Self {
+        HashInto::Connection(extend_hash(&[0; 64], pdu))
+    }
+}
+
+/// The next value of a preauthentication hash: SHA-512 over the last value and the message.
+pub(crate) fn extend_hash(hash: &[u8; 64], message: &[u8]) -> [u8; 64] {
+    linux::digest::sha512([hash.as_slice(), message])
+}
+
 /// One request.
 pub(crate) struct Context<'a> {
     pub(crate) conn: &'a Arc<Connection>,
@@ -84,6 +105,8 @@ pub(crate) struct Context<'a> {
     pub(crate) channel: Option<Arc<Channel>>,
     /// Keys of a response that must be signed although the request was not (final SESSION_SETUP response).
     pub(crate) sign_with: Option<Arc<Channel>>,
+    /// Where the preauthentication hash over the response goes.
+    pub(crate) hash_response: Option<HashInto>,
     /// Session id of the response where the request had none yet (SESSION_SETUP).
     pub(crate) reply_session_id: u64,
     /// Tree id of the response where the request had none yet (TREE_CONNECT).

@@ -72,6 +72,11 @@ impl Reply {
         self.payload = Some(payload);
     }
 
+    /// Takes the payload out, for the transport, which keeps the pages until the client has them.
+    pub(crate) fn take_payload(&mut self) -> Option<PageVec> {
+        self.payload.take()
+    }
+
     /// The payload behind the last element.
     pub(crate) fn payload(&self) -> Option<&PageVec> {
         self.payload.as_ref()

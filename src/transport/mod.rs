@@ -20,7 +20,7 @@ pub(crate) trait Transport: Send + Sync {
     fn receive(&self, bytes: &mut [u8]) -> Result;
 
     /// Sends `head` and then the bytes of `pages`.
-    fn send(&self, head: &[u8], pages: Option<&PageVec>) -> Result;
+    fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result;
 
     /// Ends the stream in both directions. May be called more than once.
     fn shut_down(&self);

@@ -16,10 +16,13 @@ impl Transport for Tcp {
         self.0.recv_exact(bytes)
     }
 
-    fn send(&self, head: &[u8], pages: Option<&PageVec>) -> Result {
+    fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result {
         match pages {
             None => self.0.send_all(&[head]),
-            Some(pages) => self.0.send_pages(&[head], pages),
+            Some(pages) => {
+                let len = pages.len();
+                self.0.send_pages(&[head], pages, 0, len, false)
+            }
         }
     }
 

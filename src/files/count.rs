@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How much is open in the whole server, and the ids that opens get.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
+
+use smb_proto::header::FileId;
+
+/// Counts opens against `max open files`.
+pub(crate) struct OpenCount {
+    open: Atomic<u32>,
+    next_id: Atomic<u64>,
+}
+
+impl OpenCount {
+    pub(crate) fn new() -> Self {
+        OpenCount { open: Atomic::new(0), next_id: Atomic::new(1) }
+    }
+
+    /// Counts an open in, which [`Self::sub`] counts out.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` at `limit`.
+    pub(crate) fn add(&self, limit: u32) -> Result {
+        let mut old = self.open.load(Relaxed);
+        loop {
+            if old >= limit {
+                return Err(EMFILE);
+            }
+            match self.open.cmpxchg(old, old.saturating_add(1), Full) {
+                Ok(_) => return Ok(()),
+                Err(current) => old = current,
+            }
+        }
+    }
+
+    /// Counts an open out.
+    pub(crate) fn sub(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+
+    /// Number of opens.
+    pub(crate) fn get(&self) -> u32 {
+        self.open.load(Relaxed)
+    }
+
+    /// A file id that no open of the server has had.
+    pub(crate) fn new_id(&self) -> FileId {
+        let id = self.next_id.fetch_add(1, Relaxed);
+        FileId { persistent: id, volatile: id }
+    }
+}
