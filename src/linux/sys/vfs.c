@@ -250,13 +250,20 @@ unsigned int ksmbd_acl_count(const struct posix_acl *acl)
 	return acl->a_count;
 }
 
-void ksmbd_acl_get_entry(const struct posix_acl *acl, unsigned int i, u16 *tag, u16 *perm, u32 *id)
+/* Ids go through the mapping of the mount; those that have no counterpart become the overflow id. */
+void ksmbd_acl_get_entry(const struct posix_acl *acl, unsigned int i, struct mnt_idmap *idmap,
+			 const struct inode *inode, u16 *tag, u16 *perm, u32 *id)
 {
 	const struct posix_acl_entry *pe = &acl->a_entries[i];
+	struct user_namespace *fs_userns = i_user_ns(inode);
 
 	*tag = pe->e_tag;
 	*perm = pe->e_perm;
-	*id = pe->e_tag == ACL_USER ? __kuid_val(pe->e_uid) : pe->e_tag == ACL_GROUP ? __kgid_val(pe->e_gid) : ACL_UNDEFINED_ID;
+	*id = ACL_UNDEFINED_ID;
+	if (pe->e_tag == ACL_USER)
+		*id = from_kuid_munged(&init_user_ns, vfsuid_into_kuid(make_vfsuid(idmap, fs_userns, pe->e_uid)));
+	else if (pe->e_tag == ACL_GROUP)
+		*id = from_kgid_munged(&init_user_ns, vfsgid_into_kgid(make_vfsgid(idmap, fs_userns, pe->e_gid)));
 }
 
 void ksmbd_acl_set_entry(struct posix_acl *acl, unsigned int i, u16 tag, u16 perm, u32 id)

@@ -33,8 +33,16 @@ const unsigned int KSMBD_FMODE_READ = (__force unsigned int)FMODE_READ;
 const unsigned int KSMBD_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
 const unsigned int KSMBD_NAME_MAX = NAME_MAX;
 const unsigned int KSMBD_PATH_MAX = PATH_MAX;
-const unsigned int KSMBD_FL_POSIX = FL_POSIX;
-const unsigned int KSMBD_FL_OFDLCK = FL_OFDLCK;
+const unsigned char KSMBD_F_RDLCK = F_RDLCK;
+const unsigned char KSMBD_F_WRLCK = F_WRLCK;
+const unsigned char KSMBD_F_UNLCK = F_UNLCK;
+const unsigned int KSMBD_F_SETLK = F_SETLK;
+const u16 KSMBD_ACL_USER_OBJ = ACL_USER_OBJ;
+const u16 KSMBD_ACL_USER = ACL_USER;
+const u16 KSMBD_ACL_GROUP_OBJ = ACL_GROUP_OBJ;
+const u16 KSMBD_ACL_GROUP = ACL_GROUP;
+const u16 KSMBD_ACL_MASK = ACL_MASK;
+const u16 KSMBD_ACL_OTHER = ACL_OTHER;
 #endif
 
 /* Credentials and the file system context of the current task. */
@@ -85,7 +93,8 @@ void ksmbd_iattr_set_owner(struct iattr *attr, uid_t uid, gid_t gid);
 
 /* POSIX access control lists. */
 unsigned int ksmbd_acl_count(const struct posix_acl *acl);
-void ksmbd_acl_get_entry(const struct posix_acl *acl, unsigned int i, u16 *tag, u16 *perm, u32 *id);
+void ksmbd_acl_get_entry(const struct posix_acl *acl, unsigned int i, struct mnt_idmap *idmap,
+			 const struct inode *inode, u16 *tag, u16 *perm, u32 *id);
 void ksmbd_acl_set_entry(struct posix_acl *acl, unsigned int i, u16 tag, u16 perm, u32 id);
 void ksmbd_acl_release(struct posix_acl *acl);
 
