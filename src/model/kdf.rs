@@ -20,6 +20,11 @@ impl Preauth {
         Preauth([0; 64])
     }
 
+    /// The hash after some messages, to go on from.
+    pub const fn resume(value: [u8; 64]) -> Self {
+        Preauth(value)
+    }
+
     /// Adds a message, from its SMB2 header on, whose parts follow one another.
     pub fn update<P: Primitives>(&mut self, message: &[&[u8]]) {
         let mut digest = P::sha512();
@@ -108,7 +113,13 @@ pub fn signing_key<P: Primitives>(
     scheme: Scheme<'_>,
     session_key: &[u8; KEY_LEN],
 ) -> Key<P, KEY_LEN> {
-    short(scheme, session_key, b"SMB2AESCMAC\0", b"SmbSign\0", b"SMBSigningKey\0")
+    short(
+        scheme,
+        session_key,
+        b"SMB2AESCMAC\0",
+        b"SmbSign\0",
+        b"SMBSigningKey\0",
+    )
 }
 
 /// `ApplicationKey` of a session.
@@ -116,7 +127,13 @@ pub fn application_key<P: Primitives>(
     scheme: Scheme<'_>,
     session_key: &[u8; KEY_LEN],
 ) -> Key<P, KEY_LEN> {
-    short(scheme, session_key, b"SMB2APP\0", b"SmbRpc\0", b"SMBAppKey\0")
+    short(
+        scheme,
+        session_key,
+        b"SMB2APP\0",
+        b"SmbRpc\0",
+        b"SMBAppKey\0",
+    )
 }
 
 fn short<P: Primitives>(
@@ -207,7 +224,10 @@ mod tests {
     #[test]
     fn the_hash_chain_of_a_recorded_session() {
         assert_eq!(preauth(&smb311::SESSION).value(), &smb311::SESSION.hash);
-        assert_eq!(preauth(&smb311_bound::SESSION).value(), &smb311_bound::SESSION.hash);
+        assert_eq!(
+            preauth(&smb311_bound::SESSION).value(),
+            &smb311_bound::SESSION.hash
+        );
     }
 
     #[test]
@@ -228,10 +248,22 @@ mod tests {
         let key = application_key::<P>(scheme, &smb30::SESSION_KEY);
         assert_eq!(key.expose(), &smb30::APPLICATION_KEY);
         let derive = |direction| {
-            cipher_key::<P>(scheme, CipherStrength::Bits128, direction, &smb30::SESSION_KEY).unwrap()
+            cipher_key::<P>(
+                scheme,
+                CipherStrength::Bits128,
+                direction,
+                &smb30::SESSION_KEY,
+            )
+            .unwrap()
         };
-        assert_eq!(derive(Direction::ClientToServer).expose(), smb30::CLIENT_TO_SERVER);
-        assert_eq!(derive(Direction::ServerToClient).expose(), smb30::SERVER_TO_CLIENT);
+        assert_eq!(
+            derive(Direction::ClientToServer).expose(),
+            smb30::CLIENT_TO_SERVER
+        );
+        assert_eq!(
+            derive(Direction::ServerToClient).expose(),
+            smb30::SERVER_TO_CLIENT
+        );
     }
 
     #[test]
@@ -243,11 +275,22 @@ mod tests {
         let key = application_key::<P>(scheme, &smb311::SESSION_KEY);
         assert_eq!(key.expose(), &smb311::APPLICATION_KEY);
         let derive = |direction| {
-            cipher_key::<P>(scheme, CipherStrength::Bits128, direction, &smb311::SESSION_KEY)
-                .unwrap()
+            cipher_key::<P>(
+                scheme,
+                CipherStrength::Bits128,
+                direction,
+                &smb311::SESSION_KEY,
+            )
+            .unwrap()
         };
-        assert_eq!(derive(Direction::ClientToServer).expose(), smb311::CLIENT_TO_SERVER);
-        assert_eq!(derive(Direction::ServerToClient).expose(), smb311::SERVER_TO_CLIENT);
+        assert_eq!(
+            derive(Direction::ClientToServer).expose(),
+            smb311::CLIENT_TO_SERVER
+        );
+        assert_eq!(
+            derive(Direction::ServerToClient).expose(),
+            smb311::SERVER_TO_CLIENT
+        );
 
         let hash = preauth(&smb311_bound::SESSION);
         let key = signing_key::<P>(Scheme::Smb311(&hash), &smb311_bound::SESSION_KEY);
@@ -285,6 +328,9 @@ mod tests {
     #[test]
     fn a_short_session_key_is_filled_with_zeros() {
         let key = session_key::<P>(&[7; 8]);
-        assert_eq!(key.expose(), &[7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            key.expose(),
+            &[7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
     }
 }

@@ -173,7 +173,13 @@ pub mod smb311 {
 
     /// The messages.
     pub const SESSION: Recorded = Recorded {
-        messages: [&NEGOTIATE, &NEGOTIATE_REPLY, &SETUP_1, &SETUP_1_REPLY, &SETUP_2],
+        messages: [
+            &NEGOTIATE,
+            &NEGOTIATE_REPLY,
+            &SETUP_1,
+            &SETUP_1_REPLY,
+            &SETUP_2,
+        ],
         hash: HASH,
     };
 
@@ -275,7 +281,13 @@ pub mod smb311_bound {
 
     /// The messages.
     pub const SESSION: Recorded = Recorded {
-        messages: [&NEGOTIATE, &NEGOTIATE_REPLY, &SETUP_1, &SETUP_1_REPLY, &SETUP_2],
+        messages: [
+            &NEGOTIATE,
+            &NEGOTIATE_REPLY,
+            &SETUP_1,
+            &SETUP_1_REPLY,
+            &SETUP_2,
+        ],
         hash: HASH,
     };
 
