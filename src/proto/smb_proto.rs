@@ -33,6 +33,7 @@ pub mod flush;
 pub mod fs_info;
 pub mod header;
 pub mod ioctl;
+pub mod ipc;
 pub mod layout;
 pub mod lease;
 pub mod lock;

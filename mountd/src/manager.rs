@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The manager process: holds the lock file, starts the worker anew when it dies, and passes signals on to it.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context};
+use ksmbd_tools::cli::Mountd;
+use ksmbd_tools::control::Module;
+use ksmbd_tools::lock::Lock;
+use ksmbd_tools::paths;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::{setsid, Pid};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use crate::notify::notify;
+use crate::worker::READY;
+
+/// This very program, whatever its file is called now.
+const SELF: &str = "/proc/self/exe";
+/// A worker that ran this long may be started again at once.
+const STEADY: Duration = Duration::from_secs(60);
+/// Longest pause before a worker is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a worker may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Starts the manager in the background and waits until it serves or fails.
+///
+/// # Errors
+///
+/// If it fails; what it said is in the system log.
+pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
+    let mut manager = Command::new(SELF)
+        .args(worker_arguments(arguments))
+        .args(["--nodetach=1", "--syslog"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting the manager")?;
+    let Some(output) = manager.stdout.take() else { bail!("the manager has no output") };
+    if is_ready(output) {
+        return Ok(());
+    }
+    let status = manager.wait().context("waiting for the manager")?;
+    bail!("ksmbd.mountd could not start ({status}); the system log has the reason, and so has `ksmbd.mountd -n`")
+}
+
+/// Waits until the process says that it is ready; `false` if it ends before.
+fn is_ready(output: ChildStdout) -> bool {
+    let mut line = String::new();
+    matches!(BufReader::new(output).read_line(&mut line), Ok(_) if line == READY)
+}
+
+fn worker_arguments(arguments: &Mountd) -> Vec<OsString> {
+    let mut list: Vec<OsString> = vec![
+        "--config".into(),
+        arguments.config.clone().into(),
+        "--pwddb".into(),
+        arguments.pwddb.clone().into(),
+    ];
+    if let Some(port) = arguments.port {
+        list.extend(["--port".into(), port.to_string().into()]);
+    }
+    if arguments.common.verbose {
+        list.push("--verbose".into());
+    }
+    list
+}
+
+/// Something that the manager waits for.
+enum Event {
+    Signal(i32),
+    Ready,
+}
+
+/// Runs the manager until it is told to end.
+///
+/// # Errors
+///
+/// If the first worker does not come to serve.
+pub fn run(arguments: &Mountd) -> anyhow::Result<()> {
+    if arguments.nodetach == Some(1) {
+        // Fails for whoever already leads a group, which is as well.
+        let _ = setsid();
+    }
+    let _lock = Lock::take(Path::new(paths::LOCK)).with_context(|| paths::LOCK.to_owned())?;
+    load_module();
+    let (sender, events) = channel();
+    forward_signals(sender.clone()).context("installing signal handlers")?;
+    let mut manager = Manager {
+        arguments,
+        events,
+        sender,
+        worker: None,
+        was_ready: false,
+        pause: Duration::ZERO,
+    };
+    manager.start()?;
+    let outcome = manager.watch();
+    manager.stop();
+    notify("STOPPING=1");
+    log::info!("manager ends");
+    outcome
+}
+
+/// Loads the module if it is not there. Failing is no error here: the worker will say that it cannot reach it.
+fn load_module() {
+    if Module::default().is_loaded() {
+        return;
+    }
+    match Command::new("modprobe").arg("ksmbd").status() {
+        Ok(status) if status.success() => log::info!("loaded the module ksmbd"),
+        Ok(status) => log::warn!("`modprobe ksmbd` failed: {status}"),
+        Err(error) => log::warn!("`modprobe ksmbd` could not run: {error}"),
+    }
+}
+
+fn forward_signals(sender: Sender<Event>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+struct Worker {
+    child: Child,
+    since: Instant,
+}
+
+struct Manager<'a> {
+    arguments: &'a Mountd,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    worker: Option<Worker>,
+    was_ready: bool,
+    pause: Duration,
+}
+
+impl Manager<'_> {
+    fn start(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(SELF);
+        command.args(worker_arguments(self.arguments)).arg("--worker").stdin(Stdio::null()).stdout(Stdio::piped());
+        if self.arguments.syslog {
+            command.arg("--syslog");
+        }
+        let mut child = command.spawn().context("starting the worker")?;
+        if let Some(output) = child.stdout.take() {
+            let sender = self.sender.clone();
+            thread::Builder::new().name("ready".into()).spawn(move || {
+                if is_ready(output) {
+                    // The receiver is gone only when the manager ends.
+                    let _ = sender.send(Event::Ready);
+                }
+            })?;
+        }
+        self.worker = Some(Worker { child, since: Instant::now() });
+        Ok(())
+    }
+
+    fn watch(&mut self) -> anyhow::Result<()> {
+        loop {
+            let Ok(event) = self.events.recv() else { return Ok(()) };
+            match event {
+                Event::Ready => self.ready(),
+                Event::Signal(SIGCHLD) => {
+                    if let Some(status) = self.reap()? {
+                        self.restart(status)?;
+                    }
+                }
+                Event::Signal(SIGHUP) => {
+                    notify("RELOADING=1");
+                    self.pass_on(Signal::SIGHUP);
+                    notify("READY=1");
+                }
+                Event::Signal(SIGUSR1) => self.pass_on(Signal::SIGUSR1),
+                Event::Signal(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn ready(&mut self) {
+        if !self.was_ready {
+            self.was_ready = true;
+            println!("{}", READY.trim_end());
+            notify(&format!("READY=1\nMAINPID={}", std::process::id()));
+        }
+    }
+
+    /// The worker's status, if it ended.
+    fn reap(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        let Some(worker) = &mut self.worker else { return Ok(None) };
+        worker.child.try_wait().context("waiting for the worker")
+    }
+
+    fn restart(&mut self, status: ExitStatus) -> anyhow::Result<()> {
+        let Some(worker) = self.worker.take() else { return Ok(()) };
+        if !self.was_ready {
+            bail!("the worker could not start ({status})");
+        }
+        if worker.since.elapsed() > STEADY {
+            self.pause = Duration::ZERO;
+        }
+        log::error!("the worker ended ({status}); starting another in {} s", self.pause.as_secs());
+        thread::sleep(self.pause);
+        self.pause = (self.pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        self.start()
+    }
+
+    fn pass_on(&self, signal: Signal) {
+        let Some(worker) = &self.worker else { return };
+        let Ok(pid) = i32::try_from(worker.child.id()) else { return };
+        if let Err(errno) = kill(Pid::from_raw(pid), signal) {
+            log::error!("{signal} could not be passed on to the worker: {errno}");
+        }
+    }
+
+    /// Ends the worker, by force if it must be.
+    fn stop(&mut self) {
+        self.pass_on(Signal::SIGTERM);
+        let Some(mut worker) = self.worker.take() else { return };
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            match worker.child.try_wait() {
+                Ok(None) => thread::sleep(Duration::from_millis(20)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
+        log::warn!("the worker does not end; killing it");
+        // It may have ended just now.
+        let _ = worker.child.kill();
+        let _ = worker.child.wait();
+    }
+}

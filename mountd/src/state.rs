@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the worker knows: configuration and users, which a reload replaces as a whole, and who is connected.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ksmbd_tools::account::Accounts;
+use ksmbd_tools::config::document::{fold_name, Severity};
+use ksmbd_tools::config::{Config, Loaded, Share};
+use ksmbd_tools::users::Users;
+
+/// Failed logins after which the module is told to delay an account.
+const PATIENCE: u32 = 10;
+/// Most accounts whose failed logins are counted.
+const MOST_COUNTED: usize = 4096;
+
+/// Configuration and users of one moment.
+#[derive(Debug)]
+pub struct Settings {
+    /// The configuration.
+    pub config: Config,
+    /// The user database.
+    pub users: Users,
+}
+
+/// Where the settings come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The configuration.
+    pub config: PathBuf,
+    /// The user database.
+    pub users: PathBuf,
+    /// A port that counts before the configuration's.
+    pub port: Option<u16>,
+}
+
+/// A tree connect's key: session and tree connect id.
+type Tree = (u64, u64);
+
+/// Who is connected to what.
+#[derive(Debug, Default)]
+struct Connections {
+    /// The share, by folded name, of each tree connect.
+    trees: HashMap<Tree, String>,
+    /// Number of tree connects of each session.
+    sessions: HashMap<u64, u32>,
+}
+
+/// Everything the worker knows.
+pub struct State {
+    settings: RwLock<Arc<Settings>>,
+    connections: Mutex<Connections>,
+    failures: Mutex<HashMap<String, u32>>,
+    changed: Mutex<HashSet<String>>,
+    accounts: Box<dyn Accounts>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// Why a tree connect was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many sessions.
+    Sessions,
+    /// Too many connections to the share.
+    Connections,
+    /// The tree connect is already known.
+    Exists,
+}
+
+/// A lock whose holder panicked holds data that is still whole: every change below is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads configuration and users, and logs what there is to say.
+///
+/// # Errors
+///
+/// What is wrong, in one line; the details are logged.
+pub fn load(sources: &Sources, accounts: &dyn Accounts) -> Result<Settings, String> {
+    let users = match Users::load(&sources.users) {
+        Ok(Some(users)) => users,
+        Ok(None) => {
+            log::warn!("{} does not exist: only guest sessions, where permitted, will work", sources.users.display());
+            Users::default()
+        }
+        Err(error) => return Err(format!("the user database cannot be read: {error}")),
+    };
+    let Loaded { config, diagnostics } = Config::load(&sources.config, accounts);
+    for diagnostic in &diagnostics {
+        match diagnostic.severity {
+            Severity::Warning => log::warn!("{diagnostic}"),
+            Severity::Error | Severity::Fatal => log::error!("{diagnostic}"),
+        }
+    }
+    let mut config = config.ok_or_else(|| format!("{} cannot be used", sources.config.display()))?;
+    if let Some(port) = sources.port {
+        config.global.tcp_port = port;
+    }
+    Ok(Settings { config, users })
+}
+
+impl State {
+    /// A state with these settings.
+    pub fn new(settings: Settings, accounts: Box<dyn Accounts>) -> Self {
+        State {
+            settings: RwLock::new(Arc::new(settings)),
+            connections: Mutex::default(),
+            failures: Mutex::default(),
+            changed: Mutex::default(),
+            accounts,
+        }
+    }
+
+    /// The settings of this moment.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The system's users and groups.
+    pub fn accounts(&self) -> &dyn Accounts {
+        self.accounts.as_ref()
+    }
+
+    /// Takes new settings. Shares that changed are remembered, so that the module is told at their next tree connect.
+    pub fn replace(&self, settings: Settings) {
+        let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = lock(&self.changed);
+        for share in current.config.shares() {
+            if settings.config.share(&share.name) != Some(share) {
+                changed.insert(fold_name(&share.name));
+            }
+        }
+        *current = Arc::new(settings);
+    }
+
+    /// Whether the share changed since the module last fetched it.
+    pub fn has_changed(&self, share: &str) -> bool {
+        lock(&self.changed).contains(&fold_name(share))
+    }
+
+    /// The module has the share's present configuration.
+    pub fn is_fetched(&self, share: &str) {
+        lock(&self.changed).remove(&fold_name(share));
+    }
+
+    /// Takes in a tree connect.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if a limit is reached.
+    pub fn connect(&self, settings: &Settings, share: &Share, tree: Tree) -> Result<(), Refusal> {
+        let mut connections = lock(&self.connections);
+        let name = fold_name(&share.name);
+        if connections.trees.contains_key(&tree) {
+            return Err(Refusal::Exists);
+        }
+        let most = usize::try_from(settings.config.global.max_active_sessions).unwrap_or(usize::MAX);
+        if !connections.sessions.contains_key(&tree.0) && connections.sessions.len() >= most {
+            return Err(Refusal::Sessions);
+        }
+        let most = usize::try_from(share.max_connections).unwrap_or(usize::MAX);
+        if connections.trees.values().filter(|connected| **connected == name).count() >= most {
+            return Err(Refusal::Connections);
+        }
+        connections.trees.insert(tree, name);
+        let count = connections.sessions.entry(tree.0).or_default();
+        *count = count.saturating_add(1);
+        Ok(())
+    }
+
+    /// A tree connect ended.
+    pub fn disconnect(&self, tree: Tree) {
+        let mut connections = lock(&self.connections);
+        if connections.trees.remove(&tree).is_none() {
+            return;
+        }
+        if let Some(count) = connections.sessions.get_mut(&tree.0) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                connections.sessions.remove(&tree.0);
+            }
+        }
+    }
+
+    /// Number of tree connects to a share.
+    pub fn users_of(&self, share: &str) -> u32 {
+        let share = fold_name(share);
+        let count = lock(&self.connections).trees.values().filter(|connected| **connected == share).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Counts a failed login.
+    pub fn login_failed(&self, account: &str) {
+        let mut failures = lock(&self.failures);
+        if failures.len() >= MOST_COUNTED && !failures.contains_key(account) {
+            return;
+        }
+        let count = failures.entry(account.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// A login succeeded, or a session ended as it should.
+    pub fn login_succeeded(&self, account: &str) {
+        lock(&self.failures).remove(account);
+    }
+
+    /// Whether the account failed so often that the module is to delay it.
+    pub fn is_delayed(&self, account: &str) -> bool {
+        lock(&self.failures).get(account).is_some_and(|count| *count > PATIENCE)
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The worker process: receives the module's messages and has a few threads answer them.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{bail, Context};
+use ksmbd_tools::account::System;
+use ksmbd_tools::{paths, subauth};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use smb_proto::ipc::Command;
+
+use crate::dispatch::{self, Server};
+use crate::link::{Link, Message, Received};
+use crate::state::{self, Sources, State};
+use crate::{list, startup};
+
+/// Threads that answer. More than one, because asking for a user may take its time.
+const THREADS: usize = 4;
+/// Messages that may wait for a thread.
+const QUEUE: usize = 1024;
+/// What the worker writes to its standard output once the module has taken it for its daemon.
+pub const READY: &str = "ready\n";
+
+/// Runs the worker until it is told to end.
+///
+/// # Errors
+///
+/// Everything that keeps it from serving, in words for the log.
+pub fn run(sources: &Sources) -> anyhow::Result<()> {
+    // A worker without manager could not be ended or reloaded any more.
+    prctl::set_pdeathsig(Signal::SIGTERM).context("asking to end with the manager")?;
+    let signals = signal_pipe().context("installing signal handlers")?;
+    let settings = state::load(sources, &System).map_err(anyhow::Error::msg)?;
+    let sub_auth = subauth::load_or_make(&paths::subauth(&sources.config))
+        .with_context(|| format!("{}", paths::subauth(&sources.config).display()))?;
+    let startup = startup::payload(&settings.config.global, sub_auth)
+        .map_err(|_| anyhow::anyhow!("a text of the configuration is too long for the module"))?;
+    let link = Arc::new(Link::open().context("reaching the ksmbd module (is it loaded?)")?);
+    let server = Arc::new(Server::new(State::new(settings, Box::new(System)), sub_auth));
+    let queue = start_threads(&server, &link)?;
+    link.send(Command::StartingUp, startup).context("sending the start-up request")?;
+    let mut events = Events { link, signals, queue, server, sources: sources.clone(), is_ready: false };
+    while events.next()? {}
+    log::info!("worker ends");
+    Ok(())
+}
+
+/// A stream from which one byte for each signal can be read.
+fn signal_pipe() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    for signal in [SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT] {
+        let writer = writer.try_clone()?;
+        let number = u8::try_from(signal).unwrap_or(0);
+        signal_hook::iterator::Signals::new([signal]).and_then(|mut signals| {
+            thread::Builder::new().name("signals".into()).spawn(move || {
+                let mut writer = writer;
+                for _ in signals.forever() {
+                    if writer.write_all(&[number]).is_err() {
+                        return;
+                    }
+                }
+            })?;
+            Ok(())
+        })?;
+    }
+    Ok(reader)
+}
+
+fn start_threads(server: &Arc<Server>, link: &Arc<Link>) -> io::Result<SyncSender<Message>> {
+    let (sender, receiver) = sync_channel::<Message>(QUEUE);
+    let receiver = Arc::new(Mutex::new(receiver));
+    for number in 0..THREADS {
+        let (server, link, receiver) = (Arc::clone(server), Arc::clone(link), Arc::clone(&receiver));
+        thread::Builder::new()
+            .name(format!("answer-{number}"))
+            .spawn(move || while answer_one(&server, &link, &receiver) {})?;
+    }
+    Ok(sender)
+}
+
+/// Takes a message from the queue and answers it; `false` once the queue is gone.
+fn answer_one(server: &Server, link: &Link, receiver: &Mutex<Receiver<Message>>) -> bool {
+    let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let Ok(message) = received else { return false };
+    // A fault in one answer must cost that answer alone.
+    let answer = catch_unwind(AssertUnwindSafe(|| dispatch::handle(server, &message)));
+    match answer {
+        Ok(Some((command, payload))) => {
+            if let Err(error) = link.send(command, payload) {
+                log::error!("the answer {command:?} could not be sent: {error}");
+            }
+        }
+        Ok(None) => {}
+        Err(_) => log::error!("answering message {} failed", message.command),
+    }
+    true
+}
+
+struct Events {
+    link: Arc<Link>,
+    signals: UnixStream,
+    queue: SyncSender<Message>,
+    server: Arc<Server>,
+    sources: Sources,
+    is_ready: bool,
+}
+
+impl Events {
+    /// Waits for something to happen; `false` when it is time to end.
+    fn next(&mut self) -> anyhow::Result<bool> {
+        let mut waiting = [
+            PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut waiting, PollTimeout::NONE) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => bail!("waiting for messages: {errno}"),
+        }
+        let [from_link, from_signals] = waiting.map(|waiting| waiting.any().unwrap_or(true));
+        if from_signals && !self.signals()? {
+            return Ok(false);
+        }
+        if from_link {
+            self.messages()?;
+        }
+        Ok(true)
+    }
+
+    fn signals(&mut self) -> anyhow::Result<bool> {
+        let mut byte = [0u8; 1];
+        loop {
+            match self.signals.read(&mut byte) {
+                Ok(0) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error).context("reading signals"),
+                Ok(_) => {}
+            }
+            match i32::from(byte[0]) {
+                SIGHUP => self.reload(),
+                SIGUSR1 => self.list(),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    fn messages(&mut self) -> anyhow::Result<()> {
+        let received = match self.link.receive() {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                log::warn!("messages of the module were lost: {error}");
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error).context("receiving from the module"),
+        };
+        for received in received {
+            match received {
+                Received::Message(message) => {
+                    if self.queue.send(message).is_err() {
+                        bail!("the answering threads are gone");
+                    }
+                }
+                // The first outcome is the start-up request's: it was the first thing sent.
+                Received::Done(outcome) if !self.is_ready => {
+                    outcome.context("the module refused the start-up request (see the kernel's log; is another daemon running?)")?;
+                    self.is_ready = true;
+                    ready();
+                }
+                Received::Done(Ok(())) => {}
+                Received::Done(Err(error)) => log::warn!("the module refused an answer: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn reload(&self) {
+        match state::load(&self.sources, self.server.state.accounts()) {
+            Ok(settings) => {
+                self.server.state.replace(settings);
+                log::info!("configuration and users reloaded");
+            }
+            Err(reason) => log::error!("reload refused, the running configuration stays: {reason}"),
+        }
+    }
+
+    fn list(&self) {
+        let server = Arc::clone(&self.server);
+        // Whoever asked may be slow to read.
+        let started = thread::Builder::new().name("list".into()).spawn(move || list::answer(&server.state));
+        if let Err(error) = started {
+            log::error!("shares cannot be listed: {error}");
+        }
+    }
+}
+
+fn ready() {
+    log::info!("ready");
+    let mut out = io::stdout();
+    if let Err(error) = out.write_all(READY.as_bytes()).and_then(|()| out.flush()) {
+        log::debug!("the manager does not listen: {error}");
+    }
+}

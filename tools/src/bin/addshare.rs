@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `ksmbd.addshare`(8).
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{bail, Context};
+use ksmbd_tools::account::System;
+use ksmbd_tools::atomic::Locked;
+use ksmbd_tools::cli::{self, Action, AddShare};
+use ksmbd_tools::config::document::{classify, fold_name, Document, Line, Severity};
+use ksmbd_tools::config::edit::Text;
+use ksmbd_tools::config::keys::{Key, Lookup};
+use ksmbd_tools::config::{Config, GLOBAL};
+use ksmbd_tools::logger::{self, Target};
+use ksmbd_tools::{lock, paths};
+use nix::sys::signal::Signal;
+
+fn main() -> ExitCode {
+    let arguments: AddShare = match cli::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(exit) => return cli::report(&exit),
+    };
+    logger::start("ksmbd.addshare", Target::Stderr, arguments.common.verbose);
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A key of a share and the value to set; an empty value removes the key.
+type Change = (Key, String);
+
+fn run(arguments: &AddShare) -> anyhow::Result<()> {
+    let share = arguments.share.as_str();
+    check_share_name(share)?;
+    let mut changes = changes(&arguments.option)?;
+    let action = Action::from_flags(arguments.add, arguments.update, arguments.delete);
+    if changes.is_empty() && action != Action::Delete {
+        changes = ask()?;
+    }
+    let path = &arguments.config;
+    let locked = Locked::open(path, 0o644).with_context(|| path.display().to_string())?;
+    let content = String::from_utf8(locked.read().with_context(|| path.display().to_string())?)
+        .with_context(|| path.display().to_string())?;
+    let mut text = Text::new(&content);
+    let is_there = text.has_section(share);
+    let done = match (action, is_there) {
+        (Action::Add, true) => bail!("Share `{share}' already exists"),
+        (Action::Update | Action::Delete, false) => bail!("Share `{share}' does not exist"),
+        (Action::Delete, true) => {
+            text.remove_section(share);
+            "Deleted"
+        }
+        (_, true) => "Updated",
+        (_, false) => {
+            text.add_section(share);
+            "Added"
+        }
+    };
+    for (key, value) in &changes {
+        if value.is_empty() {
+            text.unset(share, key.name());
+        } else {
+            text.set(share, key.name(), value);
+        }
+    }
+    let new = text.text();
+    if action != Action::Delete {
+        check_result(path, &new, share)?;
+    }
+    locked.replace(new.as_bytes(), None).with_context(|| path.display().to_string())?;
+    log::info!("{done} share `{share}'");
+    tell_daemon();
+    Ok(())
+}
+
+fn check_share_name(name: &str) -> anyhow::Result<()> {
+    match classify(&format!("[{name}]")) {
+        Line::Section { name: read, .. } if read == name => {}
+        _ => bail!("`{name}' is not a share name: 1 to 63 bytes without brackets, semicolons and hashes"),
+    }
+    if fold_name(name) == GLOBAL {
+        bail!("`{name}' is the section of the global keys, not a share");
+    }
+    Ok(())
+}
+
+fn changes(options: &[String]) -> anyhow::Result<Vec<Change>> {
+    options.iter().map(|option| change(option)).collect()
+}
+
+fn change(option: &str) -> anyhow::Result<Change> {
+    let Line::Entry { key, value, .. } = classify(option) else {
+        bail!("`{option}' is not of the form `key = value'");
+    };
+    match Key::lookup(key) {
+        Lookup::Known(key) if key.is_for_share() => Ok((key, value.to_owned())),
+        Lookup::Known(key) => bail!("`{}' is a global key, not one of a share", key.name()),
+        Lookup::SambaOnly => bail!("`{key}' is a key of Samba's without effect here"),
+        Lookup::Unknown(Some(nearest)) => bail!("`{key}' is not a known key; did you mean `{}'?", nearest.name()),
+        Lookup::Unknown(None) => bail!("`{key}' is not a known key"),
+    }
+}
+
+/// Asks for the keys, one in each line, until an empty line or the end of the input.
+fn ask() -> anyhow::Result<Vec<Change>> {
+    let is_terminal = io::IsTerminal::is_terminal(&io::stdin());
+    let mut changes = Vec::new();
+    loop {
+        if is_terminal {
+            eprint!("key = value (empty line ends): ");
+            io::stderr().flush()?;
+        }
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 || line.trim().is_empty() {
+            return Ok(changes);
+        }
+        match change(line.trim_end_matches(['\n', '\r'])) {
+            Ok(change) => changes.push(change),
+            Err(error) if is_terminal => log::error!("{error:#}"),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Refuses a change after which the share could not be served.
+fn check_result(path: &Path, text: &str, share: &str) -> anyhow::Result<()> {
+    let document = Document::parse(path, text, &|path| std::fs::read_to_string(path));
+    let loaded = Config::build(document, &System);
+    let is_served = loaded.config.as_ref().is_some_and(|config| config.share(share).is_some());
+    for diagnostic in &loaded.diagnostics {
+        match diagnostic.severity {
+            Severity::Warning => log::debug!("{diagnostic}"),
+            Severity::Error | Severity::Fatal => log::error!("{diagnostic}"),
+        }
+    }
+    if !is_served {
+        bail!("nothing was changed: share `{share}' could not be served");
+    }
+    Ok(())
+}
+
+fn tell_daemon() {
+    match lock::signal(Path::new(paths::LOCK), Signal::SIGHUP) {
+        Ok(Some(_)) => log::info!("Notified ksmbd.mountd of changes"),
+        Ok(None) => log::debug!("ksmbd.mountd does not run"),
+        Err(error) => log::warn!("ksmbd.mountd could not be notified: {error}"),
+    }
+}

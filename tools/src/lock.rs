@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lock file: which process is the manager.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+/// Held by the manager for as long as it runs; the file goes with it.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: Flock<File>,
+}
+
+/// Why the lock could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another manager runs.
+    #[error("already running as process {0}")]
+    Held(i32),
+    /// The file cannot be made.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Lock {
+    /// Makes the lock file with this process's id. A file whose process is gone is taken over.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError`].
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        loop {
+            let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+            let file = match made {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if let Some(holder) = holder(path) {
+                        return Err(LockError::Held(holder.as_raw()));
+                    }
+                    remove_if_there(path)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+            file.write_all(std::process::id().to_string().as_bytes())?;
+            return Ok(Lock { path: path.to_path_buf(), _file: file });
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.path) {
+            log::warn!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The running manager, if the lock file names one.
+pub fn holder(path: &Path) -> Option<Pid> {
+    let pid: i32 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    // Zero and negative numbers would address whole process groups.
+    let pid = (pid > 0).then(|| Pid::from_raw(pid))?;
+    match kill(pid, None) {
+        Ok(()) | Err(Errno::EPERM) => Some(pid),
+        Err(_) => None,
+    }
+}
+
+/// Sends `signal` to the running manager; `None` if there is none.
+///
+/// # Errors
+///
+/// Those of sending.
+pub fn signal(path: &Path, signal: Signal) -> io::Result<Option<Pid>> {
+    let Some(pid) = holder(path) else { return Ok(None) };
+    kill(pid, signal)?;
+    Ok(Some(pid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::take(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), std::process::id().to_string());
+        assert!(matches!(Lock::take(&path), Err(LockError::Held(pid)) if pid.unsigned_abs() == std::process::id()));
+        drop(lock);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn takes_over_what_a_dead_process_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        for content in ["999999999", "garbage", "", "-1", "0"] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(holder(&path), None, "{content}");
+            drop(Lock::take(&path).unwrap());
+        }
+    }
+}
