@@ -17,17 +17,17 @@ const SHORT_NAME: usize = 24;
 /// An information class of QUERY_DIRECTORY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirClass {
-    /// FileDirectoryInformation (2.4.10).
+    /// FileDirectoryInformation.
     Directory,
-    /// FileFullDirectoryInformation (2.4.14).
+    /// FileFullDirectoryInformation.
     FullDirectory,
-    /// FileBothDirectoryInformation (2.4.8).
+    /// FileBothDirectoryInformation.
     BothDirectory,
-    /// FileNamesInformation (2.4.28).
+    /// FileNamesInformation.
     Names,
-    /// FileIdFullDirectoryInformation (2.4.18).
+    /// FileIdFullDirectoryInformation.
     IdFullDirectory,
-    /// FileIdBothDirectoryInformation (2.4.17).
+    /// FileIdBothDirectoryInformation.
     IdBothDirectory,
     /// FileIdExtdDirectoryInformation.
     IdExtdDirectory,

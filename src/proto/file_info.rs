@@ -199,7 +199,7 @@ fixed_enum!(u32: ReparseTag);
 fixed_enum!(u8: FileInfoClass);
 
 fixed! {
-    /// FileBasicInformation (2.4.7). In a SET_INFO the times ask for a [`crate::time::TimeChange`], and attributes of
+    /// FileBasicInformation. In a SET_INFO the times ask for a [`crate::time::TimeChange`], and attributes of
     /// zero for no change.
     pub struct BasicInfo {
         /// Birth.
@@ -214,7 +214,7 @@ fixed! {
         attributes: FileAttributes, pad 4;
     }
 
-    /// FileStandardInformation (2.4.41).
+    /// FileStandardInformation.
     pub struct StandardInfo {
         /// Bytes allocated.
         allocation_size: u64;
@@ -228,43 +228,43 @@ fixed! {
         directory: bool, pad 2;
     }
 
-    /// FileInternalInformation (2.4.22).
+    /// FileInternalInformation.
     pub struct InternalInfo {
         /// 64-bit file id.
         file_id: u64;
     }
 
-    /// FileEaInformation (2.4.12).
+    /// FileEaInformation.
     pub struct EaInfo {
         /// Bytes of all extended attributes.
         ea_size: u32;
     }
 
-    /// FileAccessInformation (2.4.1).
+    /// FileAccessInformation.
     pub struct AccessInfo {
         /// Access that the handle has.
         access: AccessMask;
     }
 
-    /// FilePositionInformation (2.4.35).
+    /// FilePositionInformation.
     pub struct PositionInfo {
         /// Current byte offset.
         offset: i64;
     }
 
-    /// FileModeInformation (2.4.26).
+    /// FileModeInformation.
     pub struct ModeInfo {
         /// Create options that stay with the handle.
         mode: u32;
     }
 
-    /// FileAlignmentInformation (2.4.3).
+    /// FileAlignmentInformation.
     pub struct AlignmentInfo {
         /// Alignment less one.
         alignment: u32;
     }
 
-    /// FileNetworkOpenInformation (2.4.29).
+    /// FileNetworkOpenInformation.
     pub struct NetworkOpenInfo {
         /// Birth.
         creation: FileTime;
@@ -282,7 +282,7 @@ fixed! {
         attributes: FileAttributes, pad 4;
     }
 
-    /// FileAttributeTagInformation (2.4.6).
+    /// FileAttributeTagInformation.
     pub struct AttributeTagInfo {
         /// Attributes.
         attributes: FileAttributes;
@@ -290,7 +290,7 @@ fixed! {
         reparse_tag: ReparseTag;
     }
 
-    /// FileCompressionInformation (2.4.9).
+    /// FileCompressionInformation.
     pub struct CompressionInfo {
         /// Bytes that the compressed file takes.
         compressed_size: u64;
@@ -304,7 +304,7 @@ fixed! {
         cluster_shift: u8, pad 3;
     }
 
-    /// FileStandardLinkInformation (2.4.42).
+    /// FileStandardLinkInformation.
     pub struct StandardLinkInfo {
         /// Links that can be reached.
         accessible_links: u32;
@@ -316,7 +316,7 @@ fixed! {
         directory: bool, pad 2;
     }
 
-    /// FileIdInformation (2.4.46).
+    /// FileIdInformation.
     pub struct IdInfo {
         /// Serial number of the volume.
         volume_serial: u64;
@@ -324,7 +324,7 @@ fixed! {
         file_id: [u8; 16];
     }
 
-    /// FileStatInformation (2.4.43).
+    /// FileStatInformation.
     pub struct StatInfo {
         /// 64-bit file id.
         file_id: u64;
@@ -350,7 +350,7 @@ fixed! {
         effective_access: AccessMask;
     }
 
-    /// FileStatLxInformation (2.4.44).
+    /// FileStatLxInformation.
     pub struct StatLxInfo {
         /// The part that FileStatInformation has as well.
         stat: StatInfo;
@@ -374,7 +374,7 @@ fixed! {
         flags: u32;
     }
 
-    /// FilePipeInformation (2.4.31).
+    /// FilePipeInformation.
     pub struct PipeInfo {
         /// 1 for message reads.
         read_mode: u32;
@@ -382,7 +382,7 @@ fixed! {
         completion_mode: u32;
     }
 
-    /// FilePipeLocalInformation (2.4.32).
+    /// FilePipeLocalInformation.
     pub struct PipeLocalInfo {
         /// 1 for messages.
         pipe_type: u32;
@@ -406,7 +406,7 @@ fixed! {
         end: u32;
     }
 
-    /// FilePipeRemoteInformation (2.4.33).
+    /// FilePipeRemoteInformation.
     pub struct PipeRemoteInfo {
         /// Longest time until data is sent.
         collect_time: u64;
@@ -415,7 +415,7 @@ fixed! {
     }
 }
 
-/// FileNameInformation (2.4.27): also the answer for the alternate and the normalized name.
+/// FileNameInformation: also the answer for the alternate and the normalized name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NameInfo<'a> {
     /// The name.
@@ -473,7 +473,7 @@ pub(crate) fn put_name(w: &mut Writer<'_>, name: &Text<'_>) -> Written {
     w.patch_u32(at, len)
 }
 
-/// FileAllInformation (2.4.2).
+/// FileAllInformation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AllInfo<'a> {
     /// Times and attributes.
@@ -555,7 +555,7 @@ impl<'a> AllInfo<'a> {
     }
 }
 
-/// An element of FileStreamInformation (2.4.44).
+/// An element of FileStreamInformation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamInfo<'a> {
     /// Bytes of data.
@@ -599,7 +599,7 @@ impl<'a> StreamInfo<'a> {
     }
 }
 
-/// An element of FileHardLinkInformation (2.4.21.1): a name by which the file can be reached.
+/// An element of FileHardLinkInformation: a name by which the file can be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkEntry<'a> {
     /// File id of the directory.

@@ -9,7 +9,7 @@ use crate::unicode::Text;
 use crate::wire::{Malformed, Parsed, Reader, Writer, Written};
 
 flags! {
-    /// Flags of FileRenameInformationEx (2.4.38).
+    /// Flags of FileRenameInformationEx.
     pub struct RenameFlags: u32 {
         /// Replace what has the new name.
         REPLACE_IF_EXISTS = 0x0000_0001;
@@ -29,7 +29,7 @@ flags! {
 }
 
 flags! {
-    /// Flags of FileDispositionInformationEx (2.4.11).
+    /// Flags of FileDispositionInformationEx.
     pub struct DispositionFlags: u32 {
         /// Delete on close; without it, do not.
         DELETE = 0x0000_0001;
@@ -46,8 +46,8 @@ flags! {
 
 fixed_flags!(u32: RenameFlags, DispositionFlags);
 
-/// The new name of a rename or a hard link: FileRenameInformation for SMB2 (2.4.37.2), FileRenameInformationEx,
-/// FileLinkInformation for SMB2 (2.4.24.2) and FileLinkInformationEx.
+/// The new name of a rename or a hard link: FileRenameInformation for SMB2, FileRenameInformationEx,
+/// FileLinkInformation for SMB2 and FileLinkInformationEx.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NewName<'a> {
     /// In the plain classes at most `REPLACE_IF_EXISTS`.

@@ -59,7 +59,7 @@ impl FsInfoClass {
 }
 
 flags! {
-    /// FileSystemAttributes of FileFsAttributeInformation (2.5.1).
+    /// FileSystemAttributes of FileFsAttributeInformation.
     pub struct FsAttributes: u32 {
         /// Names differ by case.
         CASE_SENSITIVE_SEARCH = 0x0000_0001;
@@ -111,7 +111,7 @@ flags! {
 }
 
 open_enum! {
-    /// DeviceType of FileFsDeviceInformation (2.5.10).
+    /// DeviceType of FileFsDeviceInformation.
     pub struct DeviceType: u32 {
         /// CD-ROM.
         CD_ROM = 2;
@@ -123,7 +123,7 @@ open_enum! {
 }
 
 flags! {
-    /// Characteristics of FileFsDeviceInformation (2.5.10).
+    /// Characteristics of FileFsDeviceInformation.
     pub struct DeviceCharacteristics: u32 {
         /// Removable media.
         REMOVABLE_MEDIA = 0x0000_0001;
@@ -147,7 +147,7 @@ fixed_enum!(u32: DeviceType);
 fixed_enum!(u8: FsInfoClass);
 
 fixed! {
-    /// FileFsSizeInformation (2.5.8).
+    /// FileFsSizeInformation.
     pub struct SizeInfo {
         /// Allocation units in all, as the user sees them.
         total_units: u64;
@@ -159,7 +159,7 @@ fixed! {
         bytes_per_sector: u32;
     }
 
-    /// FileFsFullSizeInformation (2.5.4).
+    /// FileFsFullSizeInformation.
     pub struct FullSizeInfo {
         /// Allocation units in all, as the user sees them.
         total_units: u64;
@@ -173,7 +173,7 @@ fixed! {
         bytes_per_sector: u32;
     }
 
-    /// FileFsDeviceInformation (2.5.10).
+    /// FileFsDeviceInformation.
     pub struct DeviceInfo {
         /// Kind.
         device_type: DeviceType;
@@ -181,7 +181,7 @@ fixed! {
         characteristics: DeviceCharacteristics;
     }
 
-    /// FileFsControlInformation (2.5.2).
+    /// FileFsControlInformation.
     pub struct ControlInfo {
         /// Free space for content indexing to start.
         free_space_start_filtering: i64;
@@ -197,7 +197,7 @@ fixed! {
         flags: u32, pad 4;
     }
 
-    /// FileFsObjectIdInformation (2.5.6), 64 bytes.
+    /// FileFsObjectIdInformation, 64 bytes.
     pub struct ObjectIdInfo {
         /// Id of the volume.
         object_id: [u8; 16];
@@ -207,7 +207,7 @@ fixed! {
         extended_b: [u8; 24];
     }
 
-    /// FileFsSectorSizeInformation (2.5.7).
+    /// FileFsSectorSizeInformation.
     pub struct SectorSizeInfo {
         /// Logical sector.
         logical: u32;
@@ -262,7 +262,7 @@ flags! {
 
 fixed_flags!(u32: SectorFlags);
 
-/// FileFsVolumeInformation (2.5.9).
+/// FileFsVolumeInformation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolumeInfo<'a> {
     /// When the volume was made.
@@ -325,7 +325,7 @@ impl<'a> VolumeInfo<'a> {
     }
 }
 
-/// FileFsAttributeInformation (2.5.1).
+/// FileFsAttributeInformation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttributeInfo<'a> {
     /// Abilities.
@@ -378,7 +378,7 @@ impl<'a> AttributeInfo<'a> {
     }
 }
 
-/// FileFsLabelInformation (2.5.5).
+/// FileFsLabelInformation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LabelInfo<'a> {
     /// New label.
