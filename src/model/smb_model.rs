@@ -15,11 +15,19 @@ pub mod access;
 pub mod attributes;
 pub mod create;
 pub mod credits;
-//pub mod durable;
-//pub mod lease;
-//pub mod locks;
+pub mod durable;
+pub mod kdf;
+pub mod lease;
+pub mod locks;
 pub mod names;
 pub mod negotiate;
-//pub mod oplock;
+pub mod ntlmv2;
+pub mod oplock;
+pub mod primitives;
+#[cfg(test)]
+mod rust_crypto;
 pub mod share_mode;
+pub mod signing;
+#[cfg(any(test, CONFIG_KUNIT))]
+pub mod vectors;
 pub mod wildcard;
