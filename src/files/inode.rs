@@ -7,6 +7,7 @@
 
 use kernel::prelude::*;
 use kernel::rbtree::{RBTree, RBTreeNode};
+use kernel::sync::atomic::{Atomic, Full};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use linux::inode::InodeKey;
@@ -92,7 +93,7 @@ impl OpenFiles {
         inner.opens = inner.opens.saturating_add(1);
         drop(inner);
         drop(by_key);
-        Ok(Admission { files: self.clone(), state, access, share })
+        Ok(Admission { files: self.clone(), state, access, share, left: Atomic::new(false) })
     }
 
     /// Number of files that are open.
@@ -128,24 +129,51 @@ impl FileState {
     }
 }
 
-/// One open's part in the file's state; given back when dropped.
+/// One open's part in the file's state; given back by [`Admission::leave`], at the latest when dropped.
 pub(crate) struct Admission {
     files: OpenFiles,
     pub(crate) state: Arc<FileState>,
     access: Mask,
     share: Share,
+    left: Atomic<bool>,
 }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
+impl Admission {
+    /// Takes the open out. `true` if it was the last one of a file that is to be deleted: the caller deletes it and then
+    /// calls [`Self::forget`]; until then nobody else can open it.
+    pub(crate) fn leave(&self) -> bool {
+        if self.left.xchg(true, Full) {
+            return false;
+        }
         let mut by_key = self.files.0.by_key.lock();
         let mut inner = self.state.inner.lock();
         inner.sharing.remove(self.access, self.share);
         inner.opens = inner.opens.saturating_sub(1);
-        let is_last = inner.opens == 0;
+        if inner.opens > 0 {
+            return false;
+        }
+        if inner.delete_pending {
+            return true;
+        }
         drop(inner);
-        let node = if is_last { by_key.remove_node(&self.state.key) } else { None };
+        let node = by_key.remove_node(&self.state.key);
         drop(by_key);
         drop(node);
+        false
+    }
+
+    /// Forgets the file's state after its deletion.
+    pub(crate) fn forget(&self) {
+        let node = self.files.0.by_key.lock().remove_node(&self.state.key);
+        drop(node);
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        // An open that failed on the way, before it could be closed: nothing is deleted for it.
+        if self.leave() {
+            self.forget();
+        }
     }
 }

@@ -2,9 +2,14 @@
 
 //! Shares, tree connects and open files.
 
+pub(crate) mod access;
+pub(crate) mod attributes;
 pub(crate) mod count;
+pub(crate) mod errors;
 pub(crate) mod file;
 pub(crate) mod inode;
+pub(crate) mod listing;
+pub(crate) mod lookup;
 pub(crate) mod open;
 pub(crate) mod pipe;
 pub(crate) mod share;

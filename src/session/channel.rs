@@ -4,13 +4,15 @@
 
 use kernel::prelude::*;
 use kernel::rbtree::{RBTree, RBTreeNode};
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
 use linux::pages::PageVec;
 
 use crate::connection::crypto::Signer;
-use crate::smb2::session_setup::Exchange;
+use crate::smb2::context::extend_hash;
 
+use super::exchange::Exchange;
 use super::Session;
 
 /// A session on one connection.
@@ -18,6 +20,9 @@ use super::Session;
 pub(crate) struct Channel {
     pub(crate) session: Arc<Session>,
     signer: SetOnce<Signer>,
+    /// Whether the session, which began on another connection, is still being bound to this one: only SESSION_SETUP is
+    /// served until then.
+    binding: Atomic<bool>,
     /// The authentication under way on this connection. Held over one step of it, the daemon's answer included: a client
     /// that sends two steps at once waits for itself.
     #[pin]
@@ -26,11 +31,12 @@ pub(crate) struct Channel {
 
 impl Channel {
     /// `session` on a connection; it can sign once it has a key.
-    pub(crate) fn new(session: Arc<Session>) -> Result<Arc<Self>> {
+    pub(crate) fn new(session: Arc<Session>, binding: bool) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Channel {
                 session,
                 signer: SetOnce::new(),
+                binding: Atomic::new(binding),
                 exchange <- new_mutex!(None),
             }),
             GFP_KERNEL,
@@ -40,6 +46,23 @@ impl Channel {
     /// Gives the channel its signing key, which never changes.
     pub(crate) fn set_signer(&self, signer: Signer) {
         self.signer.populate(signer);
+    }
+
+    /// Whether the session is still being bound to this connection.
+    pub(crate) fn is_binding(&self) -> bool {
+        self.binding.load(Relaxed)
+    }
+
+    /// Notes that the session was bound to this connection.
+    pub(crate) fn set_bound(&self) {
+        self.binding.store(false, Relaxed);
+    }
+
+    /// Takes a response into the preauthentication hash of the authentication under way.
+    pub(crate) fn extend_hash(&self, response: &[u8]) {
+        if let Some(exchange) = self.exchange.lock().as_mut() {
+            exchange.preauth = extend_hash(&exchange.preauth, response);
+        }
     }
 
     /// Whether the channel has a signing key: guests and unfinished logins have none.

@@ -9,6 +9,7 @@
 //! never while files are closed.
 
 pub(crate) mod channel;
+pub(crate) mod exchange;
 pub(crate) mod keys;
 pub(crate) mod ntlm;
 pub(crate) mod table;
@@ -22,7 +23,7 @@ use linux::secret::Secret;
 use smb_model::negotiate::Dialect;
 use smb_proto::status::NtStatus;
 
-use crate::connection::crypto::{Opener, Sealer};
+use crate::connection::crypto::{Opener, Sealer, Signer};
 use crate::connection::Connection;
 use crate::files::{OpenTable, TreeTable};
 use crate::server::Server;
@@ -66,6 +67,8 @@ pub(crate) struct Session {
     /// The key that channels' signing keys derive from, `Session.SessionKey`.
     pub(crate) session_key: SetOnce<Secret<16>>,
     sealing: SetOnce<Sealing>,
+    /// Verifies the requests that bind the session to further connections, which are signed as on its first one.
+    binding_signer: SetOnce<Signer>,
     #[pin]
     user: Mutex<Option<Arc<User>>>,
     /// Ids of the connections that serve the session.
@@ -90,6 +93,7 @@ impl Session {
                 must_encrypt: Atomic::new(false),
                 session_key: SetOnce::new(),
                 sealing: SetOnce::new(),
+                binding_signer: SetOnce::new(),
                 user <- new_mutex!(None),
                 connections <- new_mutex!(KVec::new()),
                 trees <- TreeTable::new(),
@@ -127,9 +131,12 @@ impl Session {
     }
 
     /// Logs `user` in, or in again.
-    pub(crate) fn log_in(&self, user: Arc<User>) {
-        let _old = self.user.lock().replace(user);
+    pub(crate) fn log_in(&self, user: Arc<User>, server: &Server) {
+        let old = self.user.lock().replace(user);
         self.move_to(SessionState::Valid);
+        if let Some(old) = old {
+            old.log_out(server);
+        }
     }
 
     /// Who is logged in.
@@ -179,6 +186,16 @@ impl Session {
     /// Gives the session its sealing keys; they never change.
     pub(crate) fn set_sealing(&self, sealing: Sealing) {
         self.sealing.populate(sealing);
+    }
+
+    /// Sets what verifies the requests that bind the session to further connections.
+    pub(crate) fn set_binding_signer(&self, signer: Signer) {
+        self.binding_signer.populate(signer);
+    }
+
+    /// Whether `pdu`, which asks to bind the session, is signed with the session's key.
+    pub(crate) fn verify_binding(&self, pdu: &[u8]) -> bool {
+        self.binding_signer.as_ref().is_some_and(|signer| signer.verify(pdu))
     }
 
     /// Counts a connection in.

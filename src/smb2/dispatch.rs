@@ -93,6 +93,9 @@ fn session_of(
     cx.related.session_id = id;
     cx.reply_session_id = id;
     let channel = cx.conn.channels.get(id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    if channel.is_binding() {
+        return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
+    }
     let session = channel.session.clone();
     if let Some(sealer) = sealed_by {
         // A compound may not leave the session that it was sealed for.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An open file or directory.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_mutex, Mutex};
+
+use linux::file::File;
+use linux::path::Path;
+use smb_model::create::Options;
+use smb_proto::status::NtStatus;
+
+use super::inode::Admission;
+use super::listing::Listing;
+use super::Tree;
+
+/// An open file or directory.
+pub(crate) struct OpenedFile {
+    /// Where it is; follows renames.
+    pub(crate) path: Path,
+    /// What data goes through: none if neither reading nor writing was asked for, and for directories.
+    file: Option<File>,
+    pub(crate) options: Options,
+    pub(crate) admission: Admission,
+    /// Whether this open's close marks the file for deletion.
+    delete_on_close: bool,
+    /// `CurrentByteOffset`, [MS-FSCC] 2.4.35; only told, never used.
+    pub(crate) position: Atomic<u64>,
+    /// Where an enumeration stands; for directories.
+    pub(crate) listing: Option<Pin<KBox<Mutex<Option<Listing>>>>>,
+}
+
+impl OpenedFile {
+    pub(crate) fn new(
+        path: Path,
+        file: Option<File>,
+        options: Options,
+        admission: Admission,
+    ) -> Result<Self> {
+        let listing = if path.is_dir() {
+            Some(KBox::pin_init(new_mutex!(None), GFP_KERNEL)?)
+        } else {
+            None
+        };
+        Ok(OpenedFile {
+            path,
+            file,
+            options,
+            admission,
+            delete_on_close: options.contains(Options::DELETE_ON_CLOSE),
+            position: Atomic::new(0),
+            listing,
+        })
+    }
+
+    /// Whether it is a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        self.listing.is_some()
+    }
+
+    /// What data goes through.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_DEVICE_REQUEST` for a directory, `STATUS_ACCESS_DENIED` for an open that may neither read nor write.
+    pub(crate) fn data(&self) -> Result<&File, NtStatus> {
+        if self.is_directory() {
+            return Err(NtStatus::INVALID_DEVICE_REQUEST);
+        }
+        self.file.as_ref().ok_or(NtStatus::ACCESS_DENIED)
+    }
+
+    /// Takes the open out of the file's state, and deletes the file if this was the last one and it is to go.
+    pub(crate) fn close(&self, tree: &Tree) {
+        if self.delete_on_close {
+            self.admission.state.set_delete_pending(true);
+        }
+        if self.admission.leave() {
+            let scope = tree.enter();
+            if let Some(root) = tree.share.directory() {
+                // A directory that was filled meanwhile stays, and so does what the user may not delete after all.
+                let _ = self.path.remove(&scope, root);
+            }
+            drop(scope);
+            self.admission.forget();
+        }
+    }
+
+    /// The position last told.
+    pub(crate) fn position(&self) -> u64 {
+        self.position.load(Relaxed)
+    }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a client's name to a file, beneath the root of the share, in any case of letters.
+//!
+//! A name in the case in which it is stored costs one walk of the kernel's own path lookup. Only a name that is not found
+//! so is looked for in another case, by reading the directory. This file is the only one that does either.
+
+use core::ops::ControlFlow;
+
+use kernel::prelude::*;
+use kernel::str::CString;
+
+use linux::cred::CredScope;
+use linux::dir::DirPos;
+use linux::file::{Access, File};
+use linux::name::{Name, RelPath, NAME_MAX};
+use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
+use smb_model::{names, wildcard};
+use smb_proto::status::NtStatus;
+
+use super::errors::status_of;
+use super::{Share, Tree};
+
+/// What a name means.
+pub(crate) enum Found {
+    /// A file or directory.
+    Existing(Path),
+    /// Nothing, in a directory that exists.
+    Missing(Path),
+}
+
+/// Whether names are told apart by case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    Insensitive,
+    /// The open asked for POSIX semantics.
+    Sensitive,
+}
+
+/// Looks `name` up.
+///
+/// # Errors
+///
+/// `STATUS_OBJECT_PATH_NOT_FOUND` if a directory on the way is missing, `STATUS_OBJECT_NAME_NOT_FOUND` for what the
+/// configuration hides, `STATUS_ACCESS_DENIED` and others of the file system.
+pub(crate) fn find(
+    scope: &CredScope<'_>,
+    tree: &Tree,
+    name: &names::Path<'_>,
+    case: Case,
+) -> Result<Found, NtStatus> {
+    let share = &*tree.share;
+    let root = share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    if name.is_root() {
+        return Ok(Found::Existing(root.clone()));
+    }
+    if is_vetoed(share, name) {
+        return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
+    }
+    if let Some(path) = walk(scope, share, root, name.as_str())? {
+        return Ok(Found::Existing(path));
+    }
+    let (parent, last) = name.split_last().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let parent = directory(scope, share, root, parent, case)?;
+    if case == Case::Insensitive {
+        if let Some(path) = find_folded(scope, share, &parent, last)? {
+            return Ok(Found::Existing(path));
+        }
+    }
+    Ok(Found::Missing(parent))
+}
+
+/// Whether the configuration hides a component of the name (`veto files`).
+fn is_vetoed(share: &Share, name: &names::Path<'_>) -> bool {
+    !share.veto.is_empty() && name.components().any(|component| hides(share, component))
+}
+
+/// Whether the configuration hides the name of an entry (`veto files`).
+pub(crate) fn hides(share: &Share, component: &str) -> bool {
+    let patterns = share.veto.iter().filter_map(|pattern| core::str::from_utf8(pattern).ok());
+    wildcard::is_vetoed(patterns, component)
+}
+
+/// The directory `name` below `root`.
+fn directory(
+    scope: &CredScope<'_>,
+    share: &Share,
+    root: &Path,
+    name: &str,
+    case: Case,
+) -> Result<Path, NtStatus> {
+    if name.is_empty() {
+        return Ok(root.clone());
+    }
+    let path = match walk(scope, share, root, name)? {
+        Some(path) => path,
+        None if case == Case::Sensitive => return Err(NtStatus::OBJECT_PATH_NOT_FOUND),
+        None => walk_folded(scope, share, root, name)?,
+    };
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(NtStatus::OBJECT_PATH_NOT_FOUND)
+    }
+}
+
+/// Looks a name of several components up as it is spelled; `None` if it does not exist so.
+fn walk(
+    scope: &CredScope<'_>,
+    share: &Share,
+    root: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
+    let manner = Walk {
+        crossing: crossing(share),
+        symlinks: if share.follows_symlinks() { Symlinks::Confined } else { Symlinks::Refused },
+        blocking: Blocking::Allowed,
+    };
+    let spelled = CString::try_from_fmt(fmt!("{}", Slashes(name)))
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let relative = RelPath::new(&spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    match root.lookup_beneath(scope, relative, manner) {
+        Ok(path) => Ok(Some(path)),
+        Err(e) if e == ENOENT || e == ENOTDIR => Ok(None),
+        // A link that leaves the share, or any link where none is followed, does not exist for clients.
+        Err(e) if e == ELOOP || e == EXDEV => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
+        Err(e) => Err(status_of(e)),
+    }
+}
+
+fn crossing(share: &Share) -> Crossing {
+    if share.crosses_mounts() {
+        Crossing::Allowed
+    } else {
+        Crossing::Refused
+    }
+}
+
+/// A client's path with the separators of the file system.
+struct Slashes<'a>(&'a str);
+
+impl kernel::fmt::Display for Slashes<'_> {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        let mut first = true;
+        for component in self.0.split(names::SEPARATOR) {
+            if !first {
+                f.write_str("/")?;
+            }
+            f.write_str(component)?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+/// Looks a directory up component by component, each in any case.
+fn walk_folded(
+    scope: &CredScope<'_>,
+    share: &Share,
+    root: &Path,
+    name: &str,
+) -> Result<Path, NtStatus> {
+    let mut at = root.clone();
+    for component in name.split(names::SEPARATOR) {
+        if !at.is_dir() {
+            return Err(NtStatus::OBJECT_PATH_NOT_FOUND);
+        }
+        at = match walk(scope, share, &at, component)? {
+            Some(path) => path,
+            None => find_folded(scope, share, &at, component)?
+                .ok_or(NtStatus::OBJECT_PATH_NOT_FOUND)?,
+        };
+    }
+    Ok(at)
+}
+
+/// Looks for an entry of `parent` that differs from `name` in the case of letters only.
+fn find_folded(
+    scope: &CredScope<'_>,
+    share: &Share,
+    parent: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
+    let mut spelled = [0u8; NAME_MAX];
+    let Some(len) = spelling(scope, parent, name, &mut spelled)? else {
+        return Ok(None);
+    };
+    let spelled = spelled.get(..len).unwrap_or(&[]);
+    let spelled = core::str::from_utf8(spelled).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    walk(scope, share, parent, spelled)
+}
+
+/// Reads how an entry that clients call `name` is spelled; its length in `spelled`, if there is one.
+fn spelling(
+    scope: &CredScope<'_>,
+    parent: &Path,
+    name: &str,
+    spelled: &mut [u8; NAME_MAX],
+) -> Result<Option<usize>, NtStatus> {
+    let directory = match File::open(scope, parent, Access::READ) {
+        Ok(directory) => directory,
+        // Who may not list a directory finds in it only what he can spell.
+        Err(e) if e == EACCES => return Ok(None),
+        Err(e) => return Err(status_of(e)),
+    };
+    let mut found = None;
+    directory
+        .read_dir(scope, DirPos::START, |entry| {
+            if !is_same_name(name, entry.name) {
+                return ControlFlow::Continue(());
+            }
+            let len = entry.name.len();
+            if let Some(room) = spelled.get_mut(..len) {
+                for (to, from) in room.iter_mut().zip(entry.name) {
+                    *to = *from;
+                }
+                found = Some(len);
+            }
+            ControlFlow::Break(())
+        })
+        .map_err(status_of)?;
+    Ok(found)
+}
+
+/// Whether an entry's name is `name` but for the case of letters.
+fn is_same_name(name: &str, entry: &[u8]) -> bool {
+    if name.len() == entry.len() && name.as_bytes().eq_ignore_ascii_case(entry) {
+        return true;
+    }
+    // Equal names of ASCII letters alone would have been equal above.
+    if name.is_ascii() && entry.is_ascii() {
+        return false;
+    }
+    core::str::from_utf8(entry).is_ok_and(|entry| wildcard::same_name(name, entry))
+}
+
+/// The last component of a client's name, as the name of an entry to be made.
+pub(crate) fn last_component<'a>(name: &names::Path<'a>) -> Result<Name<'a>, NtStatus> {
+    Name::new(name.last().as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One authentication: SPNEGO around NTLM, or NTLM alone, from the first token to an account. [MS-SMB2] 3.3.5.5.3,
+//! [MS-SPNG] 3.3.5, RFC 4178.
+
+use kernel::prelude::*;
+
+use linux::secret::Secret;
+use smb_model::ntlmv2::Identity;
+use smb_proto::ipc::ACCOUNT_SIZE;
+use smb_proto::ntlmssp::{self, Authenticate};
+use smb_proto::spnego::{Mech, NegState, NegTokenResp, Token};
+use smb_proto::status::NtStatus;
+use smb_proto::wire::Writer;
+
+use crate::ipc::calls::{self, Account};
+use crate::ipc::link::LinkError;
+use crate::server::Server;
+
+use super::ntlm::{Challenged, LoggedOn};
+
+/// Longest list of mechanisms that is kept for its integrity code, bytes.
+const MAX_MECH_TYPES: usize = 512;
+/// Longest token that the server makes, bytes.
+const MAX_TOKEN: usize = 2_048;
+
+/// The DER encoding of the list of mechanisms that the client offered.
+type MechTypes = KVec<u8>;
+
+enum Step {
+    /// Nothing has come yet.
+    Start,
+    /// NTLM was chosen from the client's list; its first message is awaited.
+    Chosen(MechTypes),
+    /// The answer to the challenge is awaited; with SPNEGO around it if there is a list.
+    Challenged(Challenged, Option<MechTypes>),
+    /// Failed or finished.
+    Over,
+}
+
+/// An authentication under way.
+pub(crate) struct Exchange {
+    step: Step,
+    /// The preauthentication hash so far; 3.1.1 only looks at it.
+    pub(crate) preauth: [u8; 64],
+}
+
+/// What one token led to.
+pub(crate) enum Progress {
+    /// The client has to answer this token.
+    Continue(KVec<u8>),
+    /// Somebody is logged in.
+    Done(Login),
+}
+
+/// The outcome of an authentication.
+pub(crate) struct Login {
+    pub(crate) account: Account,
+    pub(crate) is_anonymous: bool,
+    /// Whether the account was given without proof, as a guest's.
+    pub(crate) is_guest: bool,
+    /// The key that both sides have; none for guests and anonymous users.
+    pub(crate) key: Option<Secret<16>>,
+    /// The last token for the client.
+    pub(crate) token: KVec<u8>,
+}
+
+fn no_memory<E>(_: E) -> NtStatus {
+    NtStatus::INSUFFICIENT_RESOURCES
+}
+
+impl Exchange {
+    /// An authentication whose hash begins with `preauth`.
+    pub(crate) fn new(preauth: [u8; 64]) -> Self {
+        Exchange { step: Step::Start, preauth }
+    }
+
+    /// Takes the client's next token.
+    pub(crate) fn advance(&mut self, server: &Server, token: &[u8]) -> Result<Progress, NtStatus> {
+        match core::mem::replace(&mut self.step, Step::Over) {
+            Step::Start if is_ntlm(token) => self.challenge(server, token, None),
+            Step::Start => self.begin_spnego(server, token),
+            Step::Chosen(mechs) => match parse(token)? {
+                Token::Resp(resp) => {
+                    let inner = resp.response_token.ok_or(NtStatus::INVALID_PARAMETER)?;
+                    self.challenge(server, inner, Some(mechs))
+                }
+                _ => Err(NtStatus::INVALID_PARAMETER),
+            },
+            Step::Challenged(challenged, None) => finish(server, challenged, token, None),
+            Step::Challenged(challenged, Some(mechs)) => match parse(token)? {
+                Token::Resp(resp) => {
+                    let inner = resp.response_token.ok_or(NtStatus::INVALID_PARAMETER)?;
+                    finish(server, challenged, inner, Some((&mechs, resp.mech_list_mic)))
+                }
+                _ => Err(NtStatus::INVALID_PARAMETER),
+            },
+            Step::Over => Err(NtStatus::INVALID_PARAMETER),
+        }
+    }
+
+    fn begin_spnego(&mut self, server: &Server, token: &[u8]) -> Result<Progress, NtStatus> {
+        let init = match parse(token)? {
+            Token::Init(init) => init,
+            _ => return Err(NtStatus::INVALID_PARAMETER),
+        };
+        if !init.mechs.contains(Mech::Ntlmssp) {
+            return Err(NtStatus::LOGON_FAILURE);
+        }
+        let der = init.mechs.der();
+        if der.len() > MAX_MECH_TYPES {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let mut mechs = KVec::new();
+        mechs.extend_from_slice(der, GFP_KERNEL).map_err(no_memory)?;
+        // A token that was sent ahead is for the client's first choice.
+        if let (Some(Mech::Ntlmssp), Some(inner)) = (init.mechs.first(), init.mech_token) {
+            return self.challenge(server, inner, Some(mechs));
+        }
+        self.step = Step::Chosen(mechs);
+        let answer = NegTokenResp {
+            state: Some(NegState::RequestMic),
+            supported_mech: Some(Mech::Ntlmssp.oid()),
+            ..NegTokenResp::default()
+        };
+        encode(&answer).map(Progress::Continue)
+    }
+
+    fn challenge(
+        &mut self,
+        server: &Server,
+        message: &[u8],
+        mechs: Option<MechTypes>,
+    ) -> Result<Progress, NtStatus> {
+        let config = server.config();
+        let name = core::str::from_utf8(config.netbios_name.bytes()).unwrap_or("KSMBD");
+        let workgroup = core::str::from_utf8(config.workgroup.bytes()).unwrap_or("WORKGROUP");
+        let identity = Identity {
+            netbios_name: name,
+            netbios_domain: workgroup,
+            dns_name: name,
+            dns_domain: "",
+        };
+        let challenged = Challenged::new(message, &identity)?;
+        let token = match &mechs {
+            None => copy(challenged.challenge())?,
+            Some(_) => encode(&NegTokenResp {
+                state: Some(NegState::Incomplete),
+                supported_mech: Some(Mech::Ntlmssp.oid()),
+                response_token: Some(challenged.challenge()),
+                ..NegTokenResp::default()
+            })?,
+        };
+        self.step = Step::Challenged(challenged, mechs);
+        Ok(Progress::Continue(token))
+    }
+}
+
+fn is_ntlm(token: &[u8]) -> bool {
+    token.starts_with(ntlmssp::SIGNATURE)
+}
+
+fn parse(token: &[u8]) -> Result<Token<'_>, NtStatus> {
+    Token::parse(token).map_err(|_| NtStatus::INVALID_PARAMETER)
+}
+
+fn copy(bytes: &[u8]) -> Result<KVec<u8>, NtStatus> {
+    let mut copy = KVec::new();
+    copy.extend_from_slice(bytes, GFP_KERNEL).map_err(no_memory)?;
+    Ok(copy)
+}
+
+fn encode(token: &NegTokenResp<'_>) -> Result<KVec<u8>, NtStatus> {
+    let mut buffer = KVec::from_elem(0, MAX_TOKEN, GFP_KERNEL).map_err(no_memory)?;
+    let mut writer = Writer::new(&mut buffer);
+    token.write(&mut writer).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+    let len = writer.len();
+    buffer.truncate(len);
+    Ok(buffer)
+}
+
+/// Checks the answer to the challenge.
+fn finish(
+    server: &Server,
+    challenged: Challenged,
+    message: &[u8],
+    spnego: Option<(&MechTypes, Option<&[u8]>)>,
+) -> Result<Progress, NtStatus> {
+    let answer = Authenticate::parse(message).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let mut name = [0u8; ACCOUNT_SIZE];
+    let mut writer = Writer::new(&mut name);
+    answer.user.to_utf8(&mut writer).map_err(|_| NtStatus::LOGON_FAILURE)?;
+    let len = writer.len();
+    let name = name.get(..len).unwrap_or(&[]);
+    let is_anonymous = answer.is_anonymous();
+    let account = login(server, name)?;
+    if account.is_guest() {
+        debug!(server, Auth, "{:?} is a guest\n", core::str::from_utf8(name));
+        let token = last_token(spnego.is_some(), None)?;
+        let done = Login { account, is_anonymous, is_guest: true, key: None, token };
+        return Ok(Progress::Done(done));
+    }
+    let logged_on = match prove(challenged, &answer, message, &account) {
+        Ok(logged_on) => logged_on,
+        Err(status) => {
+            debug!(server, Auth, "{:?}: wrong password\n", core::str::from_utf8(name));
+            calls::logout(&server.link, &account, true);
+            return Err(status);
+        }
+    };
+    let mic = match spnego {
+        None => None,
+        Some((mechs, client_mic)) => mech_list_mic(&logged_on, mechs, client_mic)?,
+    };
+    let token = last_token(spnego.is_some(), mic.as_ref())?;
+    let key = Some(Secret::new(*logged_on.session_key()));
+    Ok(Progress::Done(Login { account, is_anonymous, is_guest: false, key, token }))
+}
+
+/// The account `name`, if it may log in.
+fn login(server: &Server, name: &[u8]) -> Result<Account, NtStatus> {
+    let account = calls::login(&server.link, name).map_err(|error| match error {
+        LinkError::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
+        _ => NtStatus::LOGON_FAILURE,
+    })?;
+    if !account.is_usable() {
+        debug!(server, Auth, "{:?} may not log in\n", core::str::from_utf8(name));
+        return Err(NtStatus::LOGON_FAILURE);
+    }
+    Ok(account)
+}
+
+fn prove(
+    challenged: Challenged,
+    answer: &Authenticate<'_>,
+    message: &[u8],
+    account: &Account,
+) -> Result<LoggedOn, NtStatus> {
+    let hash = account.nt_hash.as_ref().ok_or(NtStatus::LOGON_FAILURE)?;
+    challenged.accept(answer, message, hash)
+}
+
+/// Checks the client's integrity code over the list of mechanisms, and makes the server's if the client sent one.
+fn mech_list_mic(
+    logged_on: &LoggedOn,
+    mechs: &[u8],
+    client_mic: Option<&[u8]>,
+) -> Result<Option<[u8; 16]>, NtStatus> {
+    let Some(mic) = client_mic else {
+        return Ok(None);
+    };
+    if !logged_on.mic_is_right(mechs, mic) {
+        return Err(NtStatus::LOGON_FAILURE);
+    }
+    Ok(logged_on.mic(mechs))
+}
+
+fn last_token(is_spnego: bool, mic: Option<&[u8; 16]>) -> Result<KVec<u8>, NtStatus> {
+    if !is_spnego {
+        return Ok(KVec::new());
+    }
+    encode(&NegTokenResp {
+        state: Some(NegState::Completed),
+        mech_list_mic: mic.map(|mic| mic.as_slice()),
+        ..NegTokenResp::default()
+    })
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SESSION_SETUP, [MS-SMB2] 3.3.5.5: a new session, the next step of one, reauthentication, or binding to a further
+//! connection.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use smb_model::negotiate::{Capabilities, Dialect};
+use smb_proto::header::HeaderFlags;
+use smb_proto::session_setup::{Reply as Answer, Request, RequestFlags, SessionFlags};
+use smb_proto::status::NtStatus;
+
+use crate::server::config::Encryption;
+use crate::session::exchange::{Exchange, Login, Progress};
+use crate::session::keys::Material;
+use crate::session::{Channel, Session, SessionState, User};
+
+use super::context::{extend_hash, Context, Handled, HashInto, Stop};
+use super::reply::Reply;
+
+/// Sessions that a connection may have begun before anybody logged in on it.
+const MAX_UNAUTHENTICATED: u32 = 8;
+
+/// Takes one step of an authentication.
+pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
+    let request = Request::parse(cx.pdu)?;
+    let channel = channel_of(cx, &request)?;
+    cx.reply_session_id = channel.session.id;
+    let outcome = step(cx, &request, &channel, reply);
+    if let Err(Stop::Failed(_)) = outcome {
+        abandon(cx, &channel);
+    }
+    outcome
+}
+
+/// The session that the request is about, on this connection.
+fn channel_of(cx: &mut Context<'_>, request: &Request<'_>) -> Result<Arc<Channel>, Stop> {
+    let id = cx.header.session_id();
+    if id == 0 {
+        return begin(cx);
+    }
+    if let Some(channel) = cx.conn.channels.get(id) {
+        if request.flags.contains(RequestFlags::BINDING)
+            && channel.session.state() != SessionState::InProgress
+            && !channel.is_binding()
+        {
+            return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
+        }
+        verify(cx, &channel)?;
+        return Ok(channel);
+    }
+    if request.flags.contains(RequestFlags::BINDING) {
+        return bind(cx, id);
+    }
+    Err(Stop::Failed(NtStatus::USER_SESSION_DELETED))
+}
+
+/// Checks the signature of a step on a session that has keys.
+fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
+    if cx.sealed || !channel.can_sign() || !cx.header.has(HeaderFlags::SIGNED) {
+        return Ok(());
+    }
+    if !channel.verify(cx.pdu) {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    cx.channel = Some(channel.clone());
+    Ok(())
+}
+
+/// Begins a new session.
+fn begin(cx: &Context<'_>) -> Result<Arc<Channel>, Stop> {
+    let negotiated = cx.negotiated()?;
+    let (dialect, guid) = (negotiated.dialect, negotiated.offer.guid);
+    let server = cx.server();
+    let session = server.sessions.create(dialect, guid)?;
+    let limit = if cx.conn.is_authenticated() {
+        server.config().max_sessions_per_connection
+    } else {
+        MAX_UNAUTHENTICATED
+    };
+    let listed = Channel::new(session.clone(), false).and_then(|channel| {
+        session.join(cx.conn).map_err(|_| ENOMEM)?;
+        cx.conn.channels.insert(&channel, limit)?;
+        Ok(channel)
+    });
+    listed.map_err(|_| {
+        session.end(server);
+        Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED)
+    })
+}
+
+/// Begins to bind an existing session to this connection, [MS-SMB2] 3.3.5.5.2.
+fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
+    let negotiated = cx.negotiated()?;
+    if !negotiated.dialect.is_3() {
+        return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
+    }
+    if !negotiated.capabilities.contains(Capabilities::MULTI_CHANNEL) {
+        return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
+    }
+    let session = cx.server().sessions.get(id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    session.check_usable()?;
+    let is_same = session.dialect == negotiated.dialect
+        && session.client_guid == negotiated.offer.guid;
+    // Binding proves the knowledge of the session's key.
+    let is_signed = cx.header.has(HeaderFlags::SIGNED) && session.verify_binding(cx.pdu);
+    if !is_same || !is_signed {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    let user = session.user().ok_or(NtStatus::USER_SESSION_DELETED)?;
+    if user.is_guest || user.is_anonymous {
+        return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
+    }
+    let channel = Channel::new(session, true)?;
+    let limit = cx.server().config().max_sessions_per_connection;
+    cx.conn.channels.insert(&channel, limit).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    Ok(channel)
+}
+
+fn step(
+    cx: &mut Context<'_>,
+    request: &Request<'_>,
+    channel: &Arc<Channel>,
+    reply: &mut Reply,
+) -> Handled {
+    let is_311 = cx.negotiated()?.dialect == Dialect::V3_1_1;
+    let mut turn = channel.exchange.lock();
+    let mut exchange = match turn.take() {
+        Some(exchange) => exchange,
+        None => KBox::new(Exchange::new(cx.conn.preauth_hash()), GFP_KERNEL)?,
+    };
+    if is_311 {
+        exchange.preauth = extend_hash(&exchange.preauth, cx.pdu);
+    }
+    match exchange.advance(cx.server(), request.security_buffer)? {
+        Progress::Continue(token) => {
+            *turn = Some(exchange);
+            let answer = Answer { flags: SessionFlags::default(), security_buffer: &token };
+            reply.body(token.len().saturating_add(16), |w| answer.write(w))?;
+            if is_311 {
+                cx.hash_response = Some(HashInto::Exchange(channel.clone()));
+            }
+            Ok(NtStatus::MORE_PROCESSING_REQUIRED)
+        }
+        Progress::Done(login) => {
+            drop(turn);
+            finish(cx, request, channel, login, &exchange.preauth, reply)
+        }
+    }
+}
+
+/// Gives the session its user and keys.
+fn finish(
+    cx: &mut Context<'_>,
+    request: &Request<'_>,
+    channel: &Arc<Channel>,
+    login: Login,
+    preauth: &[u8; 64],
+    reply: &mut Reply,
+) -> Handled {
+    let session = &channel.session;
+    let Login { account, is_anonymous, is_guest, key, token } = login;
+    let user = User::new(account, is_guest, is_anonymous)?;
+    check_same_user(session, &user)?;
+    if key.is_none() && must_sign(cx, request, true)? && !is_anonymous {
+        debug!(cx.server(), Auth, "{}: a guest cannot sign\n", cx.conn.peer);
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    if let Some(key) = &key {
+        let material = Material {
+            dialect: session.dialect,
+            full_key: key.expose(),
+            preauth,
+        };
+        give_keys(cx, request, channel, &material)?;
+    }
+    if channel.is_binding() {
+        session.join(cx.conn)?;
+        channel.set_bound();
+        user.log_out(cx.server());
+    } else {
+        session.log_in(user.clone(), cx.server());
+        end_previous(cx, request, session, &user);
+    }
+    // A session that was ended meanwhile must not live on here.
+    session.check_usable()?;
+    cx.conn.set_authenticated();
+    let mut flags = SessionFlags::default();
+    if is_anonymous {
+        flags = flags | SessionFlags::IS_NULL;
+    } else if is_guest {
+        flags = flags | SessionFlags::IS_GUEST;
+    }
+    if session.must_encrypt() {
+        flags = flags | SessionFlags::ENCRYPT_DATA;
+    }
+    if channel.can_sign() {
+        cx.sign_with = Some(channel.clone());
+    }
+    let answer = Answer { flags, security_buffer: &token };
+    reply.body(token.len().saturating_add(16), |w| answer.write(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+/// Reauthentication and binding are for the session's own user.
+fn check_same_user(session: &Session, user: &User) -> Result<(), NtStatus> {
+    match session.user() {
+        Some(current) if !current.is_same(user) => Err(NtStatus::ACCESS_DENIED),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the session will have to be signed.
+fn must_sign(cx: &Context<'_>, request: &Request<'_>, has_key: bool) -> Result<bool, Stop> {
+    let policy = cx.server().config().signing;
+    Ok(policy.session_must_sign(request.security_mode.bits(), has_key))
+}
+
+/// Keys are made once: reauthentication keeps them, binding makes a signing key of the session's.
+fn give_keys(
+    cx: &Context<'_>,
+    request: &Request<'_>,
+    channel: &Channel,
+    material: &Material<'_>,
+) -> Result<(), Stop> {
+    let negotiated = cx.negotiated()?;
+    let session = &channel.session;
+    if channel.can_sign() {
+        return Ok(());
+    }
+    if channel.is_binding() {
+        let key = session.session_key.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
+        let of_session = Material { full_key: key.expose(), ..*material };
+        channel.set_signer(of_session.signer(negotiated.signing)?);
+        return Ok(());
+    }
+    session.session_key.populate(material.session_key());
+    channel.set_signer(material.signer(negotiated.signing)?);
+    session.set_binding_signer(material.signer(negotiated.signing)?);
+    if must_sign(cx, request, true)? {
+        session.require_signing();
+    }
+    if let Some(cipher) = negotiated.cipher {
+        session.set_sealing(material.sealing(cipher)?);
+        if cx.server().config().encryption == Encryption::Required {
+            session.require_encryption();
+        }
+    }
+    Ok(())
+}
+
+/// Ends the session that the client says it lost, if it was the same user's.
+fn end_previous(cx: &Context<'_>, request: &Request<'_>, session: &Session, user: &User) {
+    let id = request.previous_session_id;
+    if id == 0 || id == session.id {
+        return;
+    }
+    if let Some(previous) = cx.server().sessions.get(id) {
+        if previous.user().is_some_and(|owner| owner.is_same(user)) {
+            previous.end(cx.server());
+        }
+    }
+}
+
+/// Undoes what a failed step began. A session that was in use before stays.
+fn abandon(cx: &Context<'_>, channel: &Channel) {
+    let session = &channel.session;
+    let _exchange = channel.exchange.lock().take();
+    if channel.is_binding() {
+        cx.conn.channels.remove(session.id);
+    } else if session.state() == SessionState::InProgress {
+        session.end(cx.server());
+    }
+}
