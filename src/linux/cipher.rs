@@ -5,6 +5,7 @@
 //! Used for signing ([MS-SMB2] 3.1.4.1; AES-GMAC is AES-GCM over associated data alone) and for encryption (3.1.4.3).
 //! Nothing here allocates but the preparation of a key.
 
+use crate::pages::PageVec;
 use crate::secret::Wiped;
 use crate::span::{Span, SpanMut};
 use crate::sys;
@@ -114,6 +115,26 @@ fn seal_through<'a, 'b, S: Stream>(
     Ok(stream)
 }
 
+/// Encrypts `message` in place, and the payload of `src` into the empty `dst`.
+fn seal_behind<S: Stream>(
+    mut stream: S,
+    message: &mut [u8],
+    src: &PageVec,
+    dst: &mut PageVec,
+    copy_first: bool,
+) -> Result<S> {
+    if !dst.is_empty() {
+        return Err(EINVAL);
+    }
+    let (at, len) = (message.as_mut_ptr(), message.len());
+    // SAFETY: in place, in a slice of `len` bytes that is exclusively borrowed.
+    unsafe { stream.encrypt(at, at, len) };
+    let stream = seal_through(stream, src.spans(), dst.room(), copy_first)?;
+    // SAFETY: all bytes of `src` were encrypted into the room of `dst`, from its front on.
+    unsafe { dst.set_len(src.len()) };
+    Ok(stream)
+}
+
 /// A key prepared for AES-GCM (NIST SP 800-38D) with tags of 16 bytes.
 pub struct GcmKey {
     // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
@@ -191,6 +212,24 @@ impl GcmKey {
         seal_through(stream, src, dst, false)?
             .bounded()
             .map(Stream::seal)
+    }
+
+    /// Encrypts `message` in place and then `src` into the empty `dst`, with room for it, as one message, and returns the tag
+    /// over both and `aad`. The content of `src` may change meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`GcmKey::seal`], and `EINVAL` when `dst` has payload already.
+    pub fn seal_behind(
+        &self,
+        nonce: &GcmNonce,
+        aad: &[u8],
+        message: &mut [u8],
+        src: &PageVec,
+        dst: &mut PageVec,
+    ) -> Result<Tag> {
+        let stream = seal_behind(self.start_with(nonce, [aad]), message, src, dst, false)?;
+        stream.bounded().map(Stream::seal)
     }
 
     /// Encrypts `parts` in place and returns the tag over them and `aad`.
@@ -380,6 +419,25 @@ impl CcmKey {
         seal_through(stream, src, dst, true)?
             .complete()
             .map(Stream::seal)
+    }
+
+    /// Encrypts `message` in place and then `src` into the empty `dst`, with room for it, as one message, and returns the tag
+    /// over both and `aad`. The content of `src` may change meanwhile: it is copied first.
+    ///
+    /// # Errors
+    ///
+    /// As [`CcmKey::seal`], and `EINVAL` when `dst` has payload already.
+    pub fn seal_behind(
+        &self,
+        nonce: &CcmNonce,
+        aad: &[u8],
+        message: &mut [u8],
+        src: &PageVec,
+        dst: &mut PageVec,
+    ) -> Result<Tag> {
+        let len = message.len().checked_add(src.len()).ok_or(EOVERFLOW)?;
+        let stream = seal_behind(self.start(nonce, aad, len)?, message, src, dst, true)?;
+        stream.complete().map(Stream::seal)
     }
 
     /// Encrypts `parts`, of `len` bytes, in place and returns the tag over them and `aad`.

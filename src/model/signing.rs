@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a signature covers, and which nonces may be used: [MS-SMB2] 3.1.4.1 and 3.1.4.3, 2.2.41.
+//! What a signature covers, and which nonces may be used: [MS-SMB2] 3.1.4.1 and 3.1.4.3.
 
-use smb_proto::header::{Command, HEADER_LEN, SIGNATURE_AT, TRANSFORM_PROTOCOL_ID};
+use smb_proto::header::{Command, HEADER_LEN, SIGNATURE_AT};
 
-/// Bytes of a signature, in the header of a message as well as of a transformed one.
+/// Bytes of a signature.
 pub const SIGNATURE_LEN: usize = 16;
-
-/// Bytes of the TRANSFORM_HEADER before what its signature covers: protocol id and signature.
-pub const TRANSFORM_AAD_AT: usize = 20;
-
-/// Bytes of the TRANSFORM_HEADER that its signature covers: nonce, size, reserved, flags and session id.
-pub const TRANSFORM_AAD_LEN: usize = 32;
-
-/// Bytes of the TRANSFORM_HEADER.
-pub const TRANSFORM_LEN: usize = TRANSFORM_AAD_AT + TRANSFORM_AAD_LEN;
-
-/// Bytes of the TRANSFORM_HEADER's nonce field.
-pub const NONCE_FIELD_LEN: usize = 16;
 
 /// Zeros that stand for the signature while it is computed.
 static NO_SIGNATURE: [u8; SIGNATURE_LEN] = [0; SIGNATURE_LEN];
@@ -108,77 +96,13 @@ impl NonceSpace {
     }
 }
 
-/// What of a TRANSFORM_HEADER goes into a cipher: as associated data, for a message of `size` bytes. The front of `nonce` is
-/// the cipher's; the rest of the field is zero.
-pub fn transform_aad(nonce: &[u8], size: u32, session_id: u64) -> [u8; TRANSFORM_AAD_LEN] {
-    let mut aad = [0; TRANSFORM_AAD_LEN];
-    let flags: u16 = 1; // Encrypted in 3.1.1; the only cipher, AES-128-CCM, in 3.0.
-    let (size, flags) = (size.to_le_bytes(), flags.to_le_bytes());
-    let session_id = session_id.to_le_bytes();
-    let (field, rest) = aad.split_at_mut(NONCE_FIELD_LEN);
-    for (to, from) in field.iter_mut().zip(nonce) {
-        *to = *from;
-    }
-    let values = size.iter().chain(&[0, 0]).chain(&flags).chain(&session_id);
-    for (to, from) in rest.iter_mut().zip(values) {
-        *to = *from;
-    }
-    aad
-}
-
-/// The TRANSFORM_HEADER with this associated data and tag.
-pub fn transform_header(
-    aad: &[u8; TRANSFORM_AAD_LEN],
-    tag: &[u8; SIGNATURE_LEN],
-) -> [u8; TRANSFORM_LEN] {
-    let mut header = [0; TRANSFORM_LEN];
-    let values = TRANSFORM_PROTOCOL_ID.iter().chain(tag).chain(aad);
-    for (to, from) in header.iter_mut().zip(values) {
-        *to = *from;
-    }
-    header
-}
-
-/// A TRANSFORM_HEADER, taken apart.
-pub struct Transform<'a> {
-    /// The tag of the message.
-    pub tag: &'a [u8; SIGNATURE_LEN],
-    /// The associated data.
-    pub aad: &'a [u8; TRANSFORM_AAD_LEN],
-}
-
-impl<'a> Transform<'a> {
-    /// Takes apart the header at the front of `message`. `None` when there is none, or it is cut.
-    pub fn split(message: &'a [u8]) -> Option<Self> {
-        let rest = message.strip_prefix(&TRANSFORM_PROTOCOL_ID)?;
-        let (tag, rest) = rest.split_first_chunk()?;
-        let aad = rest.first_chunk()?;
-        Some(Transform { tag, aad })
-    }
-
-    /// The nonce of AES-GCM.
-    pub fn gcm_nonce(&self) -> Option<&'a [u8; 12]> {
-        self.aad.first_chunk()
-    }
-
-    /// The nonce of AES-CCM.
-    pub fn ccm_nonce(&self) -> Option<&'a [u8; 11]> {
-        self.aad.first_chunk()
-    }
-
-    /// Bytes of the message that follows.
-    pub fn size(&self) -> Option<u32> {
-        let size = self.aad.get(NONCE_FIELD_LEN..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*size))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rust_crypto::{aead_open, aead_seal, cmac, gmac, Mode};
     use crate::vectors::{sealed, smb311, smb311_bound};
     use crate::vectors::{Sealed, Signed};
+    use smb_proto::transform;
 
     fn check(signed: &Signed) {
         let parts = covered(signed.message).unwrap();
@@ -250,11 +174,10 @@ mod tests {
         assert_ne!(gmac(&[3; 16], &other, &covered(&message).unwrap()), tag);
     }
 
-    fn parts(sealed: &Sealed) -> ([u8; 16], &[u8], &[u8]) {
-        let message = sealed.message;
-        let tag = message[4..20].try_into().unwrap();
-        let aad = &message[TRANSFORM_AAD_AT..TRANSFORM_AAD_AT + TRANSFORM_AAD_LEN];
-        (tag, aad, &message[TRANSFORM_AAD_AT + TRANSFORM_AAD_LEN..])
+    fn parts(sealed: &Sealed) -> ([u8; 16], [u8; transform::AAD_LEN], &[u8]) {
+        let header = transform::Header::parse(sealed.message).unwrap();
+        let text = &sealed.message[transform::HEADER_LEN..];
+        (*header.signature(), header.aad(), text)
     }
 
     #[test]
@@ -266,34 +189,16 @@ mod tests {
             (Mode::Gcm, &sealed::GCM_REPLY),
         ] {
             let (tag, aad, text) = parts(recorded);
-            let plain = aead_open(mode, &recorded.key, aad, text, &tag).expect("authentic");
+            let plain = aead_open(mode, &recorded.key, &aad, text, &tag).expect("authentic");
             assert_eq!(plain, recorded.plain);
             assert_eq!(
-                aead_seal(mode, &recorded.key, aad, &plain),
+                aead_seal(mode, &recorded.key, &aad, &plain),
                 (text.to_vec(), tag)
             );
             let mut wrong = tag;
             wrong[15] ^= 0x80;
-            assert!(aead_open(mode, &recorded.key, aad, text, &wrong).is_none());
+            assert!(aead_open(mode, &recorded.key, &aad, text, &wrong).is_none());
         }
-    }
-
-    #[test]
-    fn recorded_transform_headers() {
-        // What followed the nonce in its field was not zero in the recording of 3.0.
-        let recorded = sealed::GCM_REQUEST.message;
-        let (tag, aad, text) = parts(&sealed::GCM_REQUEST);
-        let size = u32::try_from(text.len()).unwrap();
-        let made = transform_aad(&aad[..12], size, 0x1000_0000_0025);
-        assert_eq!(made[..], aad[..]);
-        assert_eq!(transform_header(&made, &tag)[..], recorded[..TRANSFORM_LEN]);
-        let split = Transform::split(recorded).unwrap();
-        assert_eq!((split.tag, &split.aad[..]), (&tag, aad));
-        assert_eq!(split.gcm_nonce().unwrap()[..], aad[..12]);
-        assert_eq!(split.ccm_nonce().unwrap()[..], aad[..11]);
-        assert_eq!(split.size(), Some(size));
-        assert!(Transform::split(&recorded[..51]).is_none());
-        assert!(Transform::split(&recorded[1..]).is_none());
     }
 
     #[test]
