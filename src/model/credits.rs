@@ -59,6 +59,15 @@ pub struct OutOfWindow;
 pub struct Charge(u16);
 
 impl Charge {
+    /// What a request with `CreditCharge` costs. Without multi-credit operations every request costs one credit.
+    pub fn of(credit_charge: u16, multi_credit: bool) -> Self {
+        Charge(if multi_credit {
+            credit_charge.max(1)
+        } else {
+            1
+        })
+    }
+
     /// The number of credits.
     pub fn credits(self) -> u16 {
         self.0
@@ -122,11 +131,7 @@ impl Window {
         credit_charge: u16,
         multi_credit: bool,
     ) -> Result<Charge, OutOfWindow> {
-        let charge = if multi_credit {
-            credit_charge.max(1)
-        } else {
-            1
-        };
+        let Charge(charge) = Charge::of(credit_charge, multi_credit);
         let start = message_id.checked_sub(self.low).ok_or(OutOfWindow)?;
         let start = u32::try_from(start).map_err(|_| OutOfWindow)?;
         let end = start.checked_add(u32::from(charge)).ok_or(OutOfWindow)?;

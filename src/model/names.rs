@@ -8,13 +8,14 @@
 //! never empty, `.` or `..`, with no `/` and no NUL, so that it cannot leave the share.
 
 use crate::wildcard::{folded, upcase};
+use core::iter::FusedIterator;
 use smb_proto::status::NtStatus;
 
 /// Longest component or stream name, in UTF-16 code units.
 pub const MAX_COMPONENT: usize = 255;
 
 /// What separates components on the wire.
-pub const SEPARATOR: char = '\\';
+pub const SEPARATOR: u8 = b'\\';
 
 /// Whose rules a name obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +57,10 @@ impl<'a> Path<'a> {
     /// `STATUS_INVALID_PARAMETER` if it begins with a separator, `STATUS_OBJECT_PATH_SYNTAX_BAD` if a component is `..`,
     /// `STATUS_OBJECT_NAME_INVALID` for everything else that is not a name.
     pub fn parse(name: &'a str, rules: Rules) -> Result<Self, NtStatus> {
-        if name.starts_with(SEPARATOR) {
+        if name.as_bytes().first() == Some(&SEPARATOR) {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let (name, ends_in_separator) = match name.strip_suffix(SEPARATOR) {
+        let (name, ends_in_separator) = match name.strip_suffix('\\') {
             Some(rest) => (rest, true),
             None => (name, false),
         };
@@ -68,7 +69,7 @@ impl<'a> Path<'a> {
             Rules::Posix => (name, Fork::Whole),
         };
         if !path.is_empty() {
-            for component in path.split(SEPARATOR) {
+            for component in split(path) {
                 check_component(component, rules)?;
             }
         } else if ends_in_separator {
@@ -105,10 +106,8 @@ impl<'a> Path<'a> {
     }
 
     /// The components from the root on; none for the root.
-    pub fn components(&self) -> impl DoubleEndedIterator<Item = &'a str> + Clone + 'a {
-        self.path
-            .split(SEPARATOR)
-            .filter(|component| !component.is_empty())
+    pub fn components(&self) -> Components<'a> {
+        split(self.path)
     }
 
     /// The directory's path and the last component; `None` for the root.
@@ -116,13 +115,74 @@ impl<'a> Path<'a> {
         if self.path.is_empty() {
             return None;
         }
-        Some(self.path.rsplit_once(SEPARATOR).unwrap_or(("", self.path)))
+        Some(cut_last(self.path, SEPARATOR).unwrap_or(("", self.path)))
     }
 
     /// The last component; empty for the root.
     pub fn last(&self) -> &'a str {
         self.split_last().map_or("", |(_, last)| last)
     }
+}
+
+/// The components of a path, in order.
+#[derive(Clone, Debug)]
+pub struct Components<'a>(Option<&'a str>);
+
+impl<'a> Iterator for Components<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.0?;
+        let (component, rest) = match cut_first(rest, SEPARATOR) {
+            Some((component, rest)) => (component, Some(rest)),
+            None => (rest, None),
+        };
+        self.0 = rest;
+        Some(component)
+    }
+}
+
+impl FusedIterator for Components<'_> {}
+
+fn split(path: &str) -> Components<'_> {
+    Components(if path.is_empty() { None } else { Some(path) })
+}
+
+// The searching methods of `str` are not used here: they leave panicking calls in the object.
+
+/// What stands before and after the first `separator`, a character of ASCII.
+fn cut_first(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let mut at = 0usize;
+    for byte in text.as_bytes() {
+        if *byte == separator {
+            return cut(text, at);
+        }
+        at = at.wrapping_add(1);
+    }
+    None
+}
+
+/// What stands before and after the last `separator`, a character of ASCII.
+fn cut_last(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let mut found = None;
+    let mut at = 0usize;
+    for byte in text.as_bytes() {
+        if *byte == separator {
+            found = Some(at);
+        }
+        at = at.wrapping_add(1);
+    }
+    cut(text, found?)
+}
+
+fn cut(text: &str, at: usize) -> Option<(&str, &str)> {
+    Some((text.get(..at)?, text.get(at.wrapping_add(1)..)?))
+}
+
+fn has_any(text: &str, wanted: &[u8]) -> bool {
+    text.as_bytes()
+        .iter()
+        .any(|byte| wanted.iter().any(|w| w == byte))
 }
 
 /// Checks the new name of a stream: the `FileName` of a rename whose target begins with a colon,
@@ -140,14 +200,14 @@ pub fn stream_rename_target(name: &str) -> Result<Fork<'_>, NtStatus> {
 
 /// Splits `name` at the first colon of its last component and reads what follows, [MS-FSCC] 2.1.5.3.
 fn split_fork(name: &str) -> Result<(&str, Fork<'_>), NtStatus> {
-    let Some((path, suffix)) = name.split_once(':') else {
+    let Some((path, suffix)) = cut_first(name, b':') else {
         return Ok((name, Fork::Whole));
     };
-    if suffix.contains([SEPARATOR, '/']) {
+    if has_any(suffix, &[SEPARATOR, b'/']) {
         // Only the last component can have a stream.
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
-    let (stream, kind) = match suffix.split_once(':') {
+    let (stream, kind) = match cut_first(suffix, b':') {
         Some((stream, kind)) => (stream, Some(kind)),
         None => (suffix, None),
     };
@@ -169,7 +229,7 @@ fn split_fork(name: &str) -> Result<(&str, Fork<'_>), NtStatus> {
         }
         Some(_) => return Err(NtStatus::OBJECT_NAME_INVALID),
     };
-    if stream.contains('\0') || utf16_len(stream) > MAX_COMPONENT {
+    if has_any(stream, &[0]) || utf16_len(stream) > MAX_COMPONENT {
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     Ok((path, fork))
@@ -186,7 +246,7 @@ pub fn check_component(component: &str, rules: Rules) -> Result<(), NtStatus> {
     }
     let valid = match rules {
         Rules::Windows => component.chars().all(is_valid_char),
-        Rules::Posix => !component.contains(['/', '\0']),
+        Rules::Posix => !has_any(component, &[b'/', 0]),
     };
     if component.is_empty() || component == "." || !valid || utf16_len(component) > MAX_COMPONENT {
         return Err(NtStatus::OBJECT_NAME_INVALID);
@@ -222,7 +282,7 @@ impl ShortName {
             return None;
         }
         let mut short = ShortName::default();
-        let (base, extension) = match name.rsplit_once('.') {
+        let (base, extension) = match cut_last(name, b'.') {
             Some((base, extension)) if !base.is_empty() => (base, extension),
             _ => (name, ""),
         };
@@ -272,7 +332,7 @@ impl ShortName {
 
 /// Whether a name fits the 8.3 form as it is. Lower case does.
 pub fn is_short(name: &str) -> bool {
-    let (base, extension) = name.split_once('.').unwrap_or((name, "x"));
+    let (base, extension) = cut_first(name, b'.').unwrap_or((name, "x"));
     let fits = |part: &str, most: usize| {
         !part.is_empty() && part.len() <= most && part.chars().all(|c| short_char(c).is_some())
     };
@@ -319,7 +379,7 @@ fn hash(name: &str) -> u64 {
 /// Whether `name` is the 8.3 name of `long`, without regard to case. For a lookup by a short name, over the directory's
 /// entries.
 pub fn is_short_name_of(name: &str, long: &str) -> bool {
-    name.contains('~')
+    has_any(name, b"~")
         && ShortName::of(long)
             .is_some_and(|short| name.chars().map(upcase).eq(short.as_str().chars()))
 }

@@ -299,18 +299,19 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn agrees_with_trying_everything(expression in "[ab.*?<>\"]{0,8}", name in "[abAB.]{0,10}") {
             let (e, n): (Vec<char>, Vec<char>) = (expression.chars().collect(), name.chars().collect());
             prop_assert_eq!(matches_str(&expression, &name), brute(&e, &n), "{} {}", expression, name);
         }
+    }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn words_of_the_bitmap_join(prefix in 0usize..319, expression in "[a.*?<]{0,4}") {
-            let mut name = "a".repeat(prefix);
-            name.push('.');
-            name.truncate(319);
+        fn words_of_the_bitmap_join(prefix in 50usize..319, expression in "[a.?]{0,2}[*<][a.?*<]{0,2}") {
+            let name = format!("{}.", "a".repeat(prefix));
             let e: Vec<char> = expression.chars().collect();
             let n: Vec<char> = name.chars().collect();
             prop_assert_eq!(matches_str(&expression, &name), brute(&e, &n));
