@@ -26,7 +26,7 @@ def main():
         elif job["mode"] == "demo":
             import demo
 
-            demo.run(job)
+            demo.run_demo(job)
         elif job["mode"] == "shell":
             import demo
 

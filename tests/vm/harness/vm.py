@@ -11,11 +11,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 
 import build
-from report import Stop
+import data
+from report import Stop, say
 
 VIRTIOFSD = "/usr/libexec/virtiofsd"
 BOOT_SECONDS = 180
@@ -25,14 +25,12 @@ def _make_work(job, server):
     """The folder that the guest sees as /work, made of bind mounts (this mount namespace ends with us)."""
     work = tempfile.mkdtemp(prefix="vm-", dir="/run")
     os.chmod(work, 0o755)
-    parts = {"guest": "/src/tests/vm/guest", "expect": "/src/tests/expect", "modules": build.module_tree(server not in ("c", "samba", "ours-tools"))}
+    parts = {"guest": "/src/tests/vm/guest", "expect": "/src/tests/expect", "data": data.FOLDER, "modules": build.module_tree(server not in ("c", "samba", "ours-tools"))}
     if server in ("ours", "ours-tools", "mixed"):
         parts["tools"] = build.TOOLS_DIR
     for name, source in parts.items():
         os.makedirs(f"{work}/{name}")
         subprocess.run(["mount", "--bind", source, f"{work}/{name}"], check=True)
-    for name in ("out", "data"):
-        os.makedirs(f"{work}/{name}")
     with open(f"{work}/job.json", "w", encoding="utf-8") as file:
         json.dump({**job, "server": server}, file)
     return work
@@ -41,13 +39,11 @@ def _make_work(job, server):
 class Machine:
     """One emulated machine with its file servers. Use as a context manager: leaving it ends every process of it."""
 
-    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, data=None):
+    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False):
         self.name, self.interactive = name, interactive
         self.memory, self.cpus, self.disk = memory, cpus, disk
         self.folder = tempfile.mkdtemp(prefix="qemu-", dir="/run")
         self.work = _make_work(job, server)
-        if data:
-            subprocess.run(["mount", "--bind", data, f"{self.work}/data"], check=True)
         self.console = f"{self.folder}/console.log"
         self.events = f"{self.folder}/events"
         self.children = []
@@ -157,7 +153,7 @@ class Machine:
                 time.sleep(0.05)
 
 
-def run_tests(report, suite, tests, server, kernel_memory=0):
+def run_tests(report, suite, tests, server):
     """Runs `tests` of `suite`, in as many boots as it takes, and reports each."""
     left = [test.name for test in tests]
     boots = 0
@@ -176,8 +172,7 @@ def _one_boot(report, suite, names, server):
     running = None
     limit = [time.monotonic() + BOOT_SECONDS]
     job = {"mode": "tests", "suite": suite.name, "tests": names}
-    data = "/build/data" if os.path.isdir("/build/data") else None
-    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk, data=data) as machine:
+    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk) as machine:
         for event in machine.listen(lambda: limit[0]):
             kind = event["event"]
             if kind == "begin":
@@ -214,7 +209,9 @@ def interactive(mode, server):
     """make run and make shell: the console is the user's terminal."""
     job = {"mode": {"run": "demo", "shell": "shell"}[mode]}
     status = 1
-    with Machine(mode, job, server, interactive=mode == "shell", data="/build/data" if os.path.isdir("/build/data") else None, memory=2048) as machine:
+    data.prepare()
+    say(f"booting the stock kernel {build.release()} in QEMU (TCG)")
+    with Machine(mode, job, server, interactive=mode == "shell", memory=2048, disk="2G") as machine:
         if mode == "shell":
             machine.qemu.wait()
             return 0

@@ -137,6 +137,15 @@ def case(_server):
     check(not os.listdir(ROOT), f"left: {os.listdir(ROOT)}")
 
 
+@suite.test("rename-case")
+def rename_case(_server):
+    """A rename that changes only the case keeps the file. (cifs.ko never sends one: to it both names are one file.)"""
+    source = local("source", 1000)
+    client.smbclient("share", f"put {source} name; rename name NAME")
+    check(os.listdir(ROOT) == ["NAME"], f"after a rename of case only: {os.listdir(ROOT)}")
+    client.smbclient("share", "del NAME")
+
+
 @suite.test("attributes")
 def attributes(_server):
     source = local("source", 1000)
