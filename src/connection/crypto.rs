@@ -256,6 +256,11 @@ impl Opener {
 }
 
 #[kunit_tests(ksmbd_sealing)]
+#[allow(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "what the macro makes of it"
+)]
 mod tests {
     use super::*;
     use smb_model::vectors::{sealed, Sealed};

@@ -12,17 +12,18 @@ pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod table;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex, SetOnce};
 
-use smb_model::credits::Window;
+use smb_model::credits::{Charge, Window};
 use smb_proto::header::Header;
 use smb_proto::status::NtStatus;
 use smb_proto::wire::Malformed;
 
+use linux::address::AddressText;
 use linux::buffer::Buffer;
 use linux::socket::TcpStream;
 use linux::time;
@@ -88,6 +89,32 @@ impl Frame {
     }
 }
 
+/// The client's address, which can be shown.
+pub(crate) struct Peer {
+    address: SocketAddr,
+    text: AddressText,
+}
+
+impl Peer {
+    fn new(address: SocketAddr) -> Self {
+        Peer { address, text: AddressText::new(address.ip()) }
+    }
+
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+impl kernel::fmt::Display for Peer {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        write!(f, "{}:{}", self.text.as_str(), self.address.port())
+    }
+}
+
 /// What is in work.
 struct Load {
     frames: u32,
@@ -100,7 +127,7 @@ pub(crate) struct Connection {
     /// Unique while the server runs.
     pub(crate) id: u64,
     pub(crate) server: Arc<Server>,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     /// The address that the client connected to.
     pub(crate) local: SocketAddr,
     transport: KBox<dyn Transport>,
@@ -135,7 +162,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection over `stream`.
     pub(crate) fn new(id: u64, server: &Arc<Server>, stream: TcpStream) -> Result<Arc<Self>> {
-        let (peer, local) = (stream.peer(), stream.local());
+        let (peer, local) = (Peer::new(stream.peer()), stream.local());
         let transport: KBox<dyn Transport> = KBox::new(Tcp(stream), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Connection {
@@ -223,7 +250,9 @@ impl Connection {
     /// The credits that the answer to `request` grants, [MS-SMB2] 3.3.1.2.
     pub(crate) fn grant_credits(&self, request: &Header) -> u16 {
         let ceiling = self.server.config().max_credits;
-        self.window.lock().grant(request.credits(), request.credit_charge(), ceiling)
+        let multi_credit = self.negotiated().is_some_and(|n| n.multi_credit);
+        let charge = Charge::of(request.credit_charge(), multi_credit);
+        self.window.lock().grant(request.credits(), charge, ceiling)
     }
 
     /// Milliseconds since the last request.

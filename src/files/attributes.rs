@@ -46,7 +46,9 @@ impl FileAttributes {
         let rules = Derivation {
             hide_dot_files: tree.share.hides_dot_files(),
             archive: true,
-            ..Derivation::default()
+            system: false,
+            hidden: false,
+            read_only: true,
         };
         let name = core::str::from_utf8(name).unwrap_or("");
         let stored = derived(u32::from(stat.permissions()), name, stat.is_dir(), rules);

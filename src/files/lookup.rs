@@ -11,7 +11,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 
 use linux::cred::CredScope;
-use linux::dir::DirPos;
+use linux::dir::{DirEntry, DirPos};
 use linux::file::{Access, File};
 use linux::name::{Name, RelPath, NAME_MAX};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
@@ -142,7 +142,7 @@ struct Slashes<'a>(&'a str);
 impl kernel::fmt::Display for Slashes<'_> {
     fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
         let mut first = true;
-        for component in self.0.split(names::SEPARATOR) {
+        for component in self.0.split(char::from(names::SEPARATOR)) {
             if !first {
                 f.write_str("/")?;
             }
@@ -161,7 +161,7 @@ fn walk_folded(
     name: &str,
 ) -> Result<Path, NtStatus> {
     let mut at = root.clone();
-    for component in name.split(names::SEPARATOR) {
+    for component in name.split(char::from(names::SEPARATOR)) {
         if !at.is_dir() {
             return Err(NtStatus::OBJECT_PATH_NOT_FOUND);
         }
@@ -185,7 +185,7 @@ fn find_folded(
     let Some(len) = spelling(scope, parent, name, &mut spelled)? else {
         return Ok(None);
     };
-    let spelled = spelled.get(..len).unwrap_or(&[]);
+    let spelled: &[u8] = spelled.get(..len).unwrap_or(&[]);
     let spelled = core::str::from_utf8(spelled).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
     walk(scope, share, parent, spelled)
 }
@@ -205,7 +205,7 @@ fn spelling(
     };
     let mut found = None;
     directory
-        .read_dir(scope, DirPos::START, |entry| {
+        .read_dir(scope, DirPos::START, &mut |entry: DirEntry<'_>| {
             if !is_same_name(name, entry.name) {
                 return ControlFlow::Continue(());
             }

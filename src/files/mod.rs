@@ -10,6 +10,7 @@ pub(crate) mod file;
 pub(crate) mod inode;
 pub(crate) mod listing;
 pub(crate) mod lookup;
+pub(crate) mod opening;
 pub(crate) mod open;
 pub(crate) mod pipe;
 pub(crate) mod share;

@@ -144,7 +144,8 @@ impl TreeTable {
             let id = {
                 let mut inner = self.inner.lock();
                 inner.is_closed = true;
-                inner.by_id.keys().next().copied()
+                let first = inner.by_id.keys().next().copied();
+                first
             };
             match id {
                 Some(id) => drop(self.disconnect(server, id)),

@@ -250,7 +250,7 @@ impl Waiter {
             if let Some(outcome) = answer.take() {
                 return outcome;
             }
-            use kernel::sync::condvar::CondVarTimeoutResult as Wake;
+            use kernel::sync::CondVarTimeoutResult as Wake;
             left = match self.arrived.wait_interruptible_timeout(&mut answer, left) {
                 Wake::Woken { jiffies } => jiffies,
                 Wake::Signal { .. } | Wake::Timeout => {

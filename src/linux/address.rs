@@ -53,3 +53,18 @@ impl fmt::Display for AddressText {
         f.write_str(self.as_str())
     }
 }
+
+impl kernel::fmt::Display for AddressText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An address and port as text: `192.0.2.1:445` or `[2001:db8::1]:445`. To print what `core` can, with the kernel's macros.
+pub struct SocketText(pub core::net::SocketAddr);
+
+impl kernel::fmt::Display for SocketText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

@@ -310,6 +310,8 @@ impl Path {
         let mut qstr = name.qstr();
         // SAFETY: all dentries are valid and of one file system; `qstr` is valid during the call.
         to_result(unsafe { sys::start_renaming_dentry(&mut data, 0, self.dentry(), &mut qstr) })?;
+        // The lookup just saw under the locks that there is nothing to replace; not all file systems know the flag.
+        data.flags = 0;
         // SAFETY: on success both directories are locked, and the dentries in `data` referenced.
         let result = to_result(unsafe { sys::vfs_rename(&mut data) });
         // SAFETY: as started above.

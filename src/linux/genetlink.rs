@@ -282,8 +282,7 @@ fn copy_name<const N: usize>(to: &mut [kernel::ffi::c_char; N], name: &CStr) -> 
         return Err(EINVAL);
     }
     for (to, byte) in to.iter_mut().zip(name) {
-        // `c_char` is an unsigned byte in the kernel.
-        *to = *byte as _;
+        *to = *byte;
     }
     Ok(())
 }

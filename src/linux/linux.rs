@@ -8,6 +8,8 @@
 pub mod sys;
 pub mod buffer;
 pub mod cipher;
+#[cfg(CONFIG_KUNIT)]
+mod crypto_tests;
 pub mod digest;
 pub mod pages;
 pub mod random;

@@ -46,7 +46,7 @@ impl Name {
     /// `dev` is valid, and cannot be renamed meanwhile.
     unsafe fn of(dev: NonNull<sys::net_device>) -> Self {
         // SAFETY: by the contract of this function; the name is a C string.
-        let name = unsafe { CStr::from_ptr(sys::ksmbd_netdev_name(dev.as_ptr()).cast()) };
+        let name = unsafe { CStr::from_char_ptr(sys::ksmbd_netdev_name(dev.as_ptr())) };
         Self::new(name.to_bytes()).unwrap_or(Name { bytes: [0; NAME] })
     }
 
@@ -61,7 +61,7 @@ impl Name {
     }
 }
 
-impl core::fmt::Display for Name {
+impl kernel::fmt::Display for Name {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(core::str::from_utf8(self.as_bytes()).unwrap_or("?"))
     }
@@ -160,7 +160,7 @@ pub fn interfaces(net: &NetNs) -> Result<KVec<Interface>> {
 pub fn find(net: &NetNs, name: &CStr) -> Result<Interface> {
     let _rtnl = Rtnl::lock();
     // SAFETY: `net` is valid, `name` a C string, and `rtnl` is held.
-    let dev = unsafe { sys::ksmbd_netdev_by_name_rtnl(net.as_ptr(), name.as_ptr().cast()) };
+    let dev = unsafe { sys::ksmbd_netdev_by_name_rtnl(net.as_ptr(), name.as_char_ptr()) };
     // SAFETY: while `rtnl` is held, devices do not go.
     unsafe { Interface::of(NonNull::new(dev).ok_or(ENODEV)?) }
 }
@@ -168,7 +168,7 @@ pub fn find(net: &NetNs, name: &CStr) -> Result<Interface> {
 /// The number of the interface `name` of `net`. Takes no lock that callers could hold.
 pub fn index_of(net: &NetNs, name: &CStr) -> Option<u32> {
     // SAFETY: `net` is valid and `name` a C string.
-    let index = unsafe { sys::ksmbd_netdev_index_by_name(net.as_ptr(), name.as_ptr().cast()) };
+    let index = unsafe { sys::ksmbd_netdev_index_by_name(net.as_ptr(), name.as_char_ptr()) };
     u32::try_from(index).ok().filter(|index| *index != 0)
 }
 

@@ -13,6 +13,9 @@ use kernel::prelude::*;
 #[cfg(any(CONFIG_HIGHMEM, not(CONFIG_64BIT)))]
 compile_error!("pages outside the direct mapping are not supported");
 
+/// How many pages are allocated at a time.
+const BATCH: usize = 32;
+
 /// Payload in pages, as a vector of `bio_vec`s that each own a reference to their page.
 ///
 /// Its pages either are all its own ([`PageVec::alloc`]) and are filled from the front, or others have them too, as those of
@@ -60,14 +63,36 @@ impl PageVec {
             shared: false,
         };
         while pages.capacity < capacity {
-            // SAFETY: allocating a page has no preconditions.
-            let page = unsafe { sys::ksmbd_alloc_page(bindings::GFP_KERNEL) };
-            let page = NonNull::new(page).ok_or(ENOMEM)?;
-            let len = PAGE_SIZE.min(capacity.saturating_sub(pages.capacity));
-            // The reference goes to the vector: what is allocated so far is freed with it.
-            pages.push_owned(page, 0, len)?;
+            pages.grow(capacity)?;
         }
         Ok(pages)
+    }
+
+    /// Allocates some of the pages that are missing to `capacity`, at least one.
+    fn grow(&mut self, capacity: usize) -> Result {
+        let missing = capacity.saturating_sub(self.capacity).div_ceil(PAGE_SIZE);
+        let count = u32::try_from(missing.min(BATCH))?;
+        let mut batch = [core::ptr::null_mut(); BATCH];
+        // SAFETY: `batch` has room for `count` pages, and its elements are null.
+        let got =
+            unsafe { sys::ksmbd_alloc_pages(bindings::GFP_KERNEL, count, batch.as_mut_ptr()) };
+        if got == 0 {
+            // The batch allocator does not reclaim memory as hard as this does.
+            // SAFETY: allocating a page has no preconditions.
+            batch[0] = unsafe { sys::ksmbd_alloc_page(bindings::GFP_KERNEL) };
+        }
+        let before = self.capacity;
+        let mut failed = Ok(());
+        for page in batch.into_iter().filter_map(NonNull::new) {
+            let len = PAGE_SIZE.min(capacity.saturating_sub(self.capacity));
+            // The reference goes to the vector: what is allocated so far is freed with it.
+            failed = failed.and(self.push_owned(page, 0, len));
+        }
+        failed?;
+        if self.capacity == before {
+            return Err(ENOMEM);
+        }
+        Ok(())
     }
 
     /// Appends an element that takes the caller's reference to `page`, or gives it back on failure.

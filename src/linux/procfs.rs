@@ -80,7 +80,7 @@ impl Directory {
             .as_ref()
             .map_or(ptr::null_mut(), |parent| parent.as_ptr());
         // SAFETY: `name` is a C string, `at` null or a directory that is valid while `parent` is held.
-        let entry = unsafe { sys::proc_mkdir_mode(name.as_ptr().cast(), mode, at) };
+        let entry = unsafe { sys::proc_mkdir_mode(name.as_char_ptr(), mode, at) };
         // INVARIANT: not null, so it is a new entry.
         let entry = Entry {
             entry: NonNull::new(entry).ok_or(ENOMEM)?,
@@ -103,7 +103,7 @@ impl Directory {
         // data is; it stays where it is until the entry is gone.
         let entry = unsafe {
             sys::proc_create_single_data(
-                name.as_ptr().cast(),
+                name.as_char_ptr(),
                 0o400,
                 self.entry.as_ptr(),
                 Some(show),

@@ -14,6 +14,9 @@ use kernel::{
     prelude::*,
 };
 
+/// The bits of a mode that are permissions, set-id and sticky bits included: `S_IALLUGO`.
+const PERMISSIONS: u16 = 0o7777;
+
 /// A point in time: seconds since 1970 and nanoseconds within the second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Timestamp {
@@ -93,7 +96,7 @@ impl Attributes {
 
     /// Returns the permission bits, set-id and sticky bits included.
     pub fn permissions(&self) -> u16 {
-        self.mode & 0o7777
+        self.mode & PERMISSIONS
     }
 
     /// Returns whether the file system compresses the file.
@@ -207,7 +210,7 @@ impl Changes {
         };
         if let Some(permissions) = self.permissions {
             raw.ia_valid |= sys::ATTR_MODE;
-            raw.ia_mode = permissions & 0o7777;
+            raw.ia_mode = permissions & PERMISSIONS;
         }
         if self.uid.is_some() || self.gid.is_some() {
             let none = u32::MAX;
@@ -224,6 +227,10 @@ impl Changes {
                     self.gid.unwrap_or(none),
                 )
             };
+        }
+        if self.accessed.is_some() || self.modified.is_some() {
+            // Makes the VFS refuse it for immutable files.
+            raw.ia_valid |= sys::ATTR_TIMES_SET;
         }
         if let Some(time) = self.accessed {
             raw.ia_valid |= sys::ATTR_ATIME | sys::ATTR_ATIME_SET;
@@ -334,7 +341,7 @@ impl Path {
         breaking_delegations(|di| {
             let mut raw = changes.to_raw()?;
             let lock = InodeLock::lock(self);
-            self.keep_set_ids(&changes, &mut raw);
+            self.complete(&changes, &mut raw);
             let (idmap, dentry) = (self.idmap(), self.dentry());
             // SAFETY: the inode is locked; the path keeps everything alive.
             let result = to_result(unsafe { sys::notify_change(idmap, dentry, &mut raw, di) });
@@ -343,16 +350,34 @@ impl Path {
         })
     }
 
-    /// A change of owner takes the set-id bits away, unless the mode is set explicitly at the same time.
-    fn keep_set_ids(&self, changes: &Changes, raw: &mut sys::iattr) {
+    /// Asks the file system to compress the file from now on, or not to.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` where it cannot, `EPERM` unless the user owns the file, `EROFS`.
+    pub fn set_compressed(&self, _scope: &CredScope<'_>, on: bool) -> Result {
+        let _write = WriteAccess::get(self)?;
+        // SAFETY: the path is valid; no lock is held.
+        match to_result(unsafe { sys::ksmbd_set_compressed(self.idmap(), self.dentry(), on) }) {
+            Err(ENOIOCTLCMD | ENOTTY) => Err(EOPNOTSUPP),
+            other => other,
+        }
+    }
+
+    /// Adds what depends on the inode, which the caller has locked.
+    fn complete(&self, changes: &Changes, raw: &mut sys::iattr) {
+        let inode = self.inode_ptr().as_ptr();
+        // SAFETY: the path keeps its inode alive, and the lock keeps its mode.
+        // The VFS takes the new mode as a whole: without the old type the file would lose it.
+        raw.ia_mode |= unsafe { (*inode).i_mode } & !PERMISSIONS;
         if (changes.uid.is_none() && changes.gid.is_none()) || self.is_dir() {
             return;
         }
+        // A change of owner takes file capabilities and set-id bits away, unless the mode is set at the same time.
         raw.ia_valid |= sys::ATTR_KILL_PRIV;
         if changes.permissions.is_none() {
-            // SAFETY: the inode is locked by the caller.
-            let kill =
-                unsafe { sys::setattr_should_drop_sgid(self.idmap(), self.inode_ptr().as_ptr()) };
+            // SAFETY: the inode is locked; the path keeps it and the mapping alive.
+            let kill = unsafe { sys::setattr_should_drop_sgid(self.idmap(), inode) };
             raw.ia_valid |= sys::ATTR_KILL_SUID | c_uint::try_from(kill).unwrap_or(0);
         }
     }

@@ -132,6 +132,8 @@ impl Class {
         }
         let mut pointers = KVec::with_capacity(attributes.len().saturating_add(1), GFP_KERNEL)?;
         for attribute in list.iter_mut() {
+            // SAFETY: the attribute is ours, and not known to sysfs yet.
+            unsafe { sys::ksmbd_attribute_init(&raw mut attribute.attr) };
             pointers.push(&raw mut attribute.attr, GFP_KERNEL)?;
         }
         pointers.push(ptr::null_mut(), GFP_KERNEL)?;
@@ -139,7 +141,7 @@ impl Class {
         let mut this = KBox::pin_init(
             pin_init!(Class {
                 class: Opaque::new(sys::class {
-                    name: name.as_ptr().cast(),
+                    name: name.as_char_ptr(),
                     class_release: Some(class_released),
                     ..pin_init::zeroed()
                 }),
@@ -179,15 +181,16 @@ impl PinnedDrop for Class {
 }
 
 fn class_attribute(attribute: &Attribute) -> sys::class_attribute {
-    sys::class_attribute {
-        attr: sys::attribute {
-            name: attribute.name.as_ptr().cast(),
-            mode: attribute.mode,
-            ..pin_init::zeroed()
-        },
-        show: (attribute.mode & 0o444 != 0).then_some(show as _),
-        store: (attribute.mode & 0o222 != 0).then_some(store as _),
+    let mut new = sys::class_attribute::default();
+    new.attr.name = attribute.name.as_char_ptr();
+    new.attr.mode = attribute.mode;
+    if attribute.mode & 0o444 != 0 {
+        new.show = Some(show);
     }
+    if attribute.mode & 0o222 != 0 {
+        new.store = Some(store);
+    }
+    new
 }
 
 /// The [`Class`] and the attribute's name.
@@ -203,7 +206,7 @@ unsafe fn class_of<'a>(
     unsafe {
         (
             &*container_of!(class.cast::<Opaque<sys::class>>(), Class, class),
-            CStr::from_ptr((*attribute).attr.name.cast()),
+            CStr::from_char_ptr((*attribute).attr.name),
         )
     }
 }

@@ -86,7 +86,7 @@ impl ThreadGroup {
                 Some(thread_main::<F>),
                 start.cast(),
                 sys::NUMA_NO_NODE,
-                c"%pA".as_ptr().cast(),
+                c"%pA".as_char_ptr(),
                 core::ptr::from_ref(&name).cast::<kernel::ffi::c_void>(),
             )
         });

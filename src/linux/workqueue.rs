@@ -61,10 +61,10 @@ impl WorkQueue {
         // SAFETY: the format has one string argument, which is what it is given.
         let queue = unsafe {
             sys::alloc_workqueue_noprof(
-                c"%s".as_ptr().cast(),
+                c"%s".as_char_ptr(),
                 flags.0,
                 i32::from(max_active),
-                name.as_ptr().cast::<kernel::ffi::c_char>(),
+                name.as_char_ptr(),
             )
         };
         // INVARIANT: not null, so it is a new queue.

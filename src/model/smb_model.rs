@@ -15,6 +15,7 @@ pub mod access;
 pub mod attributes;
 pub mod create;
 pub mod credits;
+pub mod descriptor;
 pub mod durable;
 pub mod kdf;
 pub mod lease;

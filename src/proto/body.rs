@@ -70,6 +70,8 @@ pub struct Buffer {
     pub(crate) offset_field: OffsetField,
     pub(crate) length_at: Mark,
     pub(crate) start: Mark,
+    /// Whether one byte must stand for an empty buffer.
+    pub(crate) pad_empty: bool,
 }
 
 /// Where the offset of a [`Buffer`] stands, to be zeroed when the buffer stays empty.
@@ -109,7 +111,9 @@ impl Buffer {
                 OffsetField::U16(at) => w.patch_u16(at, 0)?,
                 OffsetField::U32(at) => w.patch_u32(at, 0)?,
             }
-            w.u8(0)?;
+            if self.pad_empty {
+                w.u8(0)?;
+            }
         }
         Ok(len)
     }
@@ -155,6 +159,7 @@ impl<'a> BufferReply<'a> {
             offset_field: OffsetField::U16(offset_at),
             length_at,
             start: w.mark(),
+            pad_empty: true,
         })
     }
 }

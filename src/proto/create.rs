@@ -66,68 +66,22 @@ flags! {
     }
 }
 
-/// `CreateDisposition`: what to do when the file exists, and when it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Disposition {
-    /// Replace it; else create it.
-    Supersede,
-    /// Open it; else fail.
-    Open,
-    /// Fail; else create it.
-    Create,
-    /// Open it; else create it.
-    OpenIf,
-    /// Truncate it; else fail.
-    Overwrite,
-    /// Truncate it; else create it.
-    OverwriteIf,
-}
-
-impl Disposition {
-    /// Every disposition, in the order of their codes.
-    pub const ALL: [Disposition; 6] = [
-        Disposition::Supersede,
-        Disposition::Open,
-        Disposition::Create,
-        Disposition::OpenIf,
-        Disposition::Overwrite,
-        Disposition::OverwriteIf,
-    ];
-
-    /// The code on the wire.
-    pub const fn code(self) -> u32 {
-        match self {
-            Disposition::Supersede => 0,
-            Disposition::Open => 1,
-            Disposition::Create => 2,
-            Disposition::OpenIf => 3,
-            Disposition::Overwrite => 4,
-            Disposition::OverwriteIf => 5,
-        }
-    }
-
-    /// Whether a file that does not exist is created.
-    pub const fn may_create(self) -> bool {
-        !matches!(self, Disposition::Open | Disposition::Overwrite)
-    }
-
-    /// Whether the data of a file that exists are discarded.
-    pub const fn truncates(self) -> bool {
-        matches!(
-            self,
-            Disposition::Supersede | Disposition::Overwrite | Disposition::OverwriteIf
-        )
-    }
-}
-
-impl TryFrom<u32> for Disposition {
-    type Error = Malformed;
-
-    fn try_from(code: u32) -> Result<Self, Malformed> {
-        Disposition::ALL
-            .into_iter()
-            .find(|disposition| disposition.code() == code)
-            .ok_or(Malformed)
+open_enum! {
+    /// `CreateDisposition`: what to do when the file exists, and when it does not. The reconnect of a durable handle ignores
+    /// the field (3.3.5.9.7), so that a value without a name is the handler's to refuse.
+    pub struct Disposition: u32 {
+        /// Replace it; else create it.
+        SUPERSEDE = 0;
+        /// Open it; else fail.
+        OPEN = 1;
+        /// Fail; else create it.
+        CREATE = 2;
+        /// Open it; else create it.
+        OPEN_IF = 3;
+        /// Truncate it; else fail.
+        OVERWRITE = 4;
+        /// Truncate it; else create it.
+        OVERWRITE_IF = 5;
     }
 }
 
@@ -239,7 +193,7 @@ impl<'a> Request<'a> {
         let desired_access = AccessMask::from_bits(r.u32()?);
         let file_attributes = FileAttributes::from_bits(r.u32()?);
         let share_access = ShareAccess::from_bits(r.u32()?);
-        let disposition = Disposition::try_from(r.u32()?)?;
+        let disposition = Disposition(r.u32()?);
         let options = CreateOptions::from_bits(r.u32()?);
         let name_at = usize::from(r.u16()?);
         let name_len = usize::from(r.u16()?);
@@ -282,7 +236,7 @@ impl<'a> Request<'a> {
         w.u32(self.desired_access.bits())?;
         w.u32(self.file_attributes.bits())?;
         w.u32(self.share_access.bits())?;
-        w.u32(self.disposition.code())?;
+        w.u32(self.disposition.0)?;
         w.u32(self.options.bits())?;
         w.u16(body::variable_at(REQUEST_SIZE))?;
         w.u16(len16(self.name.0.len())?)?;
@@ -303,6 +257,7 @@ impl<'a> Request<'a> {
             offset_field: OffsetField::U32(offset_at),
             length_at,
             start,
+            pad_empty: false,
         }))
     }
 }
@@ -403,6 +358,7 @@ impl<'a> Reply<'a> {
             offset_field: OffsetField::U32(offset_at),
             length_at,
             start,
+            pad_empty: false,
         }))
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Der<'a> {
     ///
     /// `Malformed` at the end, for a tag of several bytes, an indefinite length, one of more than four bytes, or one that
     /// leaves the input.
-    pub fn next(&mut self) -> Parsed<Element<'a>> {
+    pub fn element(&mut self) -> Parsed<Element<'a>> {
         let start = self.0.rest();
         let tag = self.0.u8()?;
         if tag & 0x1F == 0x1F {
@@ -78,9 +78,9 @@ impl<'a> Der<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed` as [`Der::next`], or for another tag.
+    /// `Malformed` as [`Der::element`], or for another tag.
     pub fn expect(&mut self, tag: u8) -> Parsed<&'a [u8]> {
-        let element = self.next()?;
+        let element = self.element()?;
         if element.tag != tag {
             return Err(Malformed);
         }

@@ -139,6 +139,7 @@ impl<'a> Reply<'a> {
             offset_field: OffsetField::Fixed,
             length_at,
             start: w.mark(),
+            pad_empty: true,
         })
     }
 }

@@ -105,7 +105,7 @@ struct Field {
 }
 
 impl Field {
-    fn of<'a>(self, message: &'a [u8], payload: usize) -> Parsed<&'a [u8]> {
+    fn of(self, message: &[u8], payload: usize) -> Parsed<&[u8]> {
         if self.len == 0 {
             return Ok(&[]);
         }

@@ -164,7 +164,7 @@ impl<'a> NegTokenInit<'a> {
         let mut hint = None;
         // [3] is the MIC in a NegTokenInit, and the hints in a NegTokenInit2, where the MIC is [4].
         if let Some(third) = fields.optional(der::context(3))? {
-            match Der::new(third).next()?.tag {
+            match Der::new(third).element()?.tag {
                 der::SEQUENCE => hint = parse_hint(third)?,
                 _ => mech_list_mic = Some(der::only(third, der::OCTET_STRING)?),
             }

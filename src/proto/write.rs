@@ -102,8 +102,7 @@ impl Reply {
         w.u16(REPLY_SIZE)?;
         w.u16(0)?;
         w.u32(self.count)?;
-        w.u32(0)?;
-        w.u32(0)?;
-        w.u8(0)
+        // Neither `Remaining` nor channel information is in use; no implementation sends the odd byte.
+        w.u64(0)
     }
 }

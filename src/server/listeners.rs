@@ -9,7 +9,6 @@
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use linux::address::AddressText;
 use linux::netdev::{Change, Changed, InterfaceEvents, Name, Watch};
 use linux::netns::NetNs;
 use linux::socket::{TcpListener, TcpStream};
@@ -173,9 +172,8 @@ impl Listeners {
             debug!(server, Conn, "{}: refused, {:?}\n", conn.peer, refusal);
             return Err(EBUSY);
         }
-        let address = AddressText::new(conn.peer.ip());
         let running = conn.clone();
-        let spawned = self.connections.spawn(fmt!("ksmbd:{}", address.as_str()), move || {
+        let spawned = self.connections.spawn(fmt!("ksmbd:{}", conn.peer.as_str()), move || {
             receive::run(&running);
             running.server.connections.remove(&running);
         });

@@ -15,7 +15,6 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use linux::buffer::BufferPool;
 use linux::random;
-use linux::time;
 use linux::workqueue::WorkQueue;
 
 use crate::connection::table::ConnectionTable;

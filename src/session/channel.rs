@@ -60,7 +60,7 @@ impl Channel {
 
     /// Takes a response into the preauthentication hash of the authentication under way.
     pub(crate) fn extend_hash(&self, response: &[u8]) {
-        if let Some(exchange) = self.exchange.lock().as_mut() {
+        if let Some(exchange) = &mut *self.exchange.lock() {
             exchange.preauth = extend_hash(&exchange.preauth, response);
         }
     }

@@ -150,6 +150,11 @@ impl Material<'_> {
 }
 
 #[kunit_tests(ksmbd_session_keys)]
+#[allow(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "what the macro makes of it"
+)]
 mod tests {
     use super::*;
     use smb_model::vectors::{smb30, smb311, smb311_bound, Recorded};

@@ -71,7 +71,7 @@ impl Challenged {
     ///
     /// # Errors
     ///
-    /// `STATUS_LOGON_FAILURE`, whatever was wrong; `STATUS_NTLM_BLOCKED`-like detail would help a guesser.
+    /// `STATUS_LOGON_FAILURE`, whatever was wrong: more would help a guesser.
     pub(crate) fn accept(
         self,
         answer: &Authenticate<'_>,
@@ -123,6 +123,11 @@ impl LoggedOn {
 }
 
 #[kunit_tests(ksmbd_ntlm)]
+#[allow(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "what the macro makes of it"
+)]
 mod tests {
     use super::*;
     use smb_model::vectors::smb311 as recorded;

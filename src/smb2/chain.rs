@@ -103,7 +103,7 @@ impl Chain {
         if FrameKind::of(self.frame.bytes())? == FrameKind::Smb1 {
             return conn.consume_credits(&self.header()?);
         }
-        smb_proto::chain::Chain::parse(self.frame.bytes())?;
+        smb_proto::chain::split(self.frame.bytes())?;
         let mut at = 0;
         while let Some((element, next)) = element_at(self.frame.bytes(), at) {
             conn.consume_credits(&Header::parse(element)?)?;

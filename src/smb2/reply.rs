@@ -59,11 +59,11 @@ impl Reply {
     ) -> Result<(), NtStatus> {
         let size = HEADER_LEN.saturating_add(room);
         self.payload = None;
-        let element = self.reserve(size)?;
-        let mut writer = Writer::new(element);
+        let mut writer = Writer::new(self.reserve(size)?);
         let written = writer.zeros(HEADER_LEN).and_then(|()| write(&mut writer));
         written.map_err(|_| NtStatus::INTERNAL_ERROR)?;
-        self.end = self.element.saturating_add(writer.len());
+        let len = writer.len();
+        self.end = self.element.saturating_add(len);
         Ok(())
     }
 

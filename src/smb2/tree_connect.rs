@@ -5,10 +5,9 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use linux::address::AddressText;
 use linux::cred::UserCred;
 use smb_model::access::Mask;
-use smb_proto::access::AccessMask;
+use smb_proto::security::AccessMask;
 use smb_proto::ipc::{tree_flag, tree_status, SHARE_NAME_SIZE};
 use smb_proto::status::NtStatus;
 use smb_proto::tree_connect::{Reply as Answer, Request, ShareCapabilities, ShareFlags, ShareType};
@@ -57,7 +56,7 @@ impl From<Error> for Stop {
 /// The last component of `\\server\share`, case-folded.
 fn share_name<'a>(path: &Utf16<'_>, buffer: &'a mut [u8]) -> Result<&'a [u8], Stop> {
     let mut writer = Writer::new(buffer);
-    path.to_utf8(&mut writer)?;
+    path.to_utf8(&mut writer).map_err(|_| NtStatus::BAD_NETWORK_NAME)?;
     let len = writer.len();
     let path = buffer.get_mut(..len).ok_or(NtStatus::BAD_NETWORK_NAME)?;
     path.make_ascii_lowercase();
@@ -67,12 +66,6 @@ fn share_name<'a>(path: &Utf16<'_>, buffer: &'a mut [u8]) -> Result<&'a [u8], St
         return Err(Stop::Failed(NtStatus::BAD_NETWORK_NAME));
     }
     Ok(name)
-}
-
-impl From<smb_proto::wire::Full> for Stop {
-    fn from(_: smb_proto::wire::Full) -> Self {
-        Stop::Failed(NtStatus::BAD_NETWORK_NAME)
-    }
 }
 
 /// Asks the daemon whether `user` may connect to the share `name`.
@@ -87,15 +80,14 @@ fn authorise(
     if user.is_anonymous && !share.is_pipe() && !share.allows_guests() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
-    let peer = cx.conn.peer.ip();
     let connect_id = server.new_connect_id();
     let question = TreeConnect {
         session_id: session.id,
         connect_id,
         account: &user.account,
         share: name,
-        peer: AddressText::new(peer).as_bytes(),
-        is_ipv6: peer.is_ipv6(),
+        peer: cx.conn.peer.as_str().as_bytes(),
+        is_ipv6: cx.conn.peer.ip().is_ipv6(),
     };
     let answer = calls::tree_connect(&server.link, &question)
         .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;

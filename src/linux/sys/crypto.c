@@ -212,6 +212,11 @@ struct page *ksmbd_alloc_page(gfp_t gfp)
 	return alloc_page(gfp);
 }
 
+unsigned long ksmbd_alloc_pages(gfp_t gfp, unsigned int count, struct page **pages)
+{
+	return alloc_pages_bulk(gfp, count, pages);
+}
+
 void *ksmbd_page_address(const struct page *page)
 {
 	return page_address(page);

@@ -76,6 +76,7 @@ void ksmbd_ccm_encrypt_final(void *ctx, u8 *tag);
 int ksmbd_ccm_decrypt_final(void *ctx, const u8 *tag);
 
 struct page *ksmbd_alloc_page(gfp_t gfp);
+unsigned long ksmbd_alloc_pages(gfp_t gfp, unsigned int count, struct page **pages);
 void *ksmbd_page_address(const struct page *page);
 void ksmbd_get_page(struct page *page);
 void ksmbd_put_page(struct page *page);

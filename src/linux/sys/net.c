@@ -51,6 +51,11 @@ void ksmbd_reinit_completion(struct completion *done)
 	reinit_completion(done);
 }
 
+void ksmbd_attribute_init(struct attribute *attribute)
+{
+	sysfs_attr_init(attribute);
+}
+
 struct net *ksmbd_genl_net(struct genl_info *info)
 {
 	return genl_info_net(info);

@@ -8,6 +8,7 @@
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
+#include <linux/sysfs.h>
 #include <linux/tcp.h>
 #include <net/addrconf.h>
 #include <net/genetlink.h>
@@ -36,6 +37,9 @@ size_t ksmbd_iov_iter_count(const struct iov_iter *iter);
 
 /* Completions. */
 void ksmbd_reinit_completion(struct completion *done);
+
+/* sysfs. */
+void ksmbd_attribute_init(struct attribute *attribute);
 
 /* Generic netlink. */
 struct net *ksmbd_genl_net(struct genl_info *info);

@@ -239,6 +239,17 @@ int ksmbd_statfs(const struct path *path, u64 out[9])
 	return 0;
 }
 
+int ksmbd_set_compressed(struct mnt_idmap *idmap, struct dentry *dentry, bool on)
+{
+	struct file_kattr attr = { .flags_valid = true };
+	int err = vfs_fileattr_get(dentry, &attr);
+
+	if (err)
+		return err;
+	fileattr_fill_flags(&attr, on ? attr.flags | FS_COMPR_FL : attr.flags & ~FS_COMPR_FL);
+	return vfs_fileattr_set(idmap, dentry, &attr);
+}
+
 void ksmbd_iattr_set_owner(struct iattr *attr, uid_t uid, gid_t gid)
 {
 	attr->ia_vfsuid = VFSUIDT_INIT(make_kuid(&init_user_ns, uid));

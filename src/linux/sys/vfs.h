@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
+#include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
@@ -89,6 +90,7 @@ ssize_t ksmbd_splice_pages(struct file *file, loff_t pos, size_t len,
 
 /* Attributes, as plain numbers. */
 int ksmbd_statfs(const struct path *path, u64 out[9]);
+int ksmbd_set_compressed(struct mnt_idmap *idmap, struct dentry *dentry, bool on);
 void ksmbd_iattr_set_owner(struct iattr *attr, uid_t uid, gid_t gid);
 
 /* POSIX access control lists. */

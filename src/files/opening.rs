@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a name becomes an open file: [MS-FSA] 2.1.5.1, in the user's name.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use linux::cred::CredScope;
+use linux::file::{Access, File};
+use linux::path::Path;
+use linux::stat::Changes;
+use smb_model::access::Mask;
+use smb_model::create::{Action, Existing, Options, Parameters};
+use smb_model::names;
+use smb_proto::status::NtStatus;
+
+use crate::server::Server;
+
+use super::access::{grant, maximal};
+use super::attributes::FileAttributes;
+use super::errors::status_of;
+use super::file::OpenedFile;
+use super::lookup::{self, Case, Found};
+use super::{Object, Open, Tree};
+
+/// Mode bits of files and directories before the share's masks.
+const FILE_MODE: u16 = 0o666;
+const DIRECTORY_MODE: u16 = 0o777;
+
+/// A file that was opened, and what was found on the way.
+pub(crate) struct Opened {
+    pub(crate) open: Arc<Open>,
+    pub(crate) action: Action,
+    pub(crate) attributes: FileAttributes,
+    /// Everything that the user may do with it.
+    pub(crate) maximal: Mask,
+}
+
+/// What to open.
+pub(crate) struct Target<'a> {
+    pub(crate) name: names::Path<'a>,
+    pub(crate) parameters: Parameters,
+    pub(crate) case: Case,
+    /// Space to reserve for a file that is made or emptied, bytes.
+    pub(crate) allocation: Option<u64>,
+}
+
+/// Opens, and makes or empties as `target` says. The open is not listed yet.
+pub(crate) fn open(
+    server: &Server,
+    tree: &Arc<Tree>,
+    target: &Target<'_>,
+) -> Result<Opened, NtStatus> {
+    let scope = tree.enter();
+    for _ in 0..RACES {
+        let outcome = match lookup::find(&scope, tree, &target.name, target.case)? {
+            Found::Existing(path) => open_existing(server, tree, &scope, target, path),
+            Found::Missing(parent) => make(server, tree, &scope, target, &parent),
+        };
+        match outcome {
+            Err(Failure::Raced) => {}
+            Err(Failure::Status(status)) => return Err(status),
+            Ok(opened) => return Ok(opened),
+        }
+    }
+    Err(NtStatus::SHARING_VIOLATION)
+}
+
+/// How often a name that came or went between lookup and open is looked up again.
+const RACES: u32 = 8;
+
+enum Failure {
+    /// Somebody else made the file in between.
+    Raced,
+    Status(NtStatus),
+}
+
+impl From<NtStatus> for Failure {
+    fn from(status: NtStatus) -> Self {
+        Failure::Status(status)
+    }
+}
+
+fn open_existing(
+    server: &Server,
+    tree: &Arc<Tree>,
+    scope: &CredScope<'_>,
+    target: &Target<'_>,
+    path: Path,
+) -> Result<Opened, Failure> {
+    let parameters = &target.parameters;
+    let before = FileAttributes::read(scope, tree, &path)?;
+    let existing = Existing { is_directory: path.is_dir(), attributes: before.dos };
+    if target.name.must_be_directory() && !existing.is_directory {
+        return Err(NtStatus::NOT_A_DIRECTORY.into());
+    }
+    let action = parameters.check_existing(existing)?;
+    if !tree.is_writable {
+        parameters.check_read_only_share(true)?;
+    }
+    let maximal = maximal(scope, tree, &path);
+    let granted = grant(maximal, parameters.access, parameters.implied_access())?;
+    parameters.check_granted(granted)?;
+    let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
+    let admission =
+        server.files.admit(path.inode_key(), granted.union(parameters.implied_access()), parameters.share)?;
+    let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
+    let attributes = if overwrites {
+        empty(scope, file.as_ref(), target)?;
+        FileAttributes::read(scope, tree, &path)?
+    } else {
+        before
+    };
+    let opened = OpenedFile::new(path, file, parameters.options, admission);
+    let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let open = finish(server, tree, granted, opened)?;
+    Ok(Opened { open, action, attributes, maximal })
+}
+
+/// Opens what data goes through, if the open may touch data at all: an open for attributes alone costs no `struct file`.
+fn open_data(
+    scope: &CredScope<'_>,
+    path: &Path,
+    granted: Mask,
+    overwrites: bool,
+    options: Options,
+) -> Result<Option<File>, NtStatus> {
+    match data_access(granted, overwrites, options) {
+        Some(access) if !path.is_dir() => File::open(scope, path, access).map(Some).map_err(status_of),
+        _ => Ok(None),
+    }
+}
+
+/// The access to data that `granted` amounts to.
+fn data_access(granted: Mask, overwrites: bool, options: Options) -> Option<Access> {
+    let reads = granted.intersects(Mask::READ_DATA.union(Mask::EXECUTE));
+    let writes = overwrites || granted.intersects(Mask::WRITE_DATA.union(Mask::APPEND_DATA));
+    let access = match (reads, writes) {
+        (true, true) => Access::READ | Access::WRITE,
+        (true, false) => Access::READ,
+        (false, true) => Access::WRITE,
+        (false, false) => return None,
+    };
+    Some(if writes && options.contains(Options::WRITE_THROUGH) {
+        access | Access::WRITE_THROUGH
+    } else {
+        access
+    })
+}
+
+/// Empties a file that is overwritten.
+fn empty(scope: &CredScope<'_>, file: Option<&File>, target: &Target<'_>) -> Result<(), NtStatus> {
+    let file = file.ok_or(NtStatus::ACCESS_DENIED)?;
+    file.truncate(scope, 0).map_err(status_of)?;
+    reserve(scope, file, target)
+}
+
+/// Reserves the space that the client asked for. A file system that cannot is no failure.
+fn reserve(scope: &CredScope<'_>, file: &File, target: &Target<'_>) -> Result<(), NtStatus> {
+    use linux::file::Allocate;
+    let Some(size) = target.allocation.filter(|size| *size > 0) else {
+        return Ok(());
+    };
+    match file.allocate(scope, Allocate::KeepSize, 0, size) {
+        Err(e) if e == ENOSPC || e == EFBIG || e == EDQUOT => Err(NtStatus::DISK_FULL),
+        _ => Ok(()),
+    }
+}
+
+fn make(
+    server: &Server,
+    tree: &Arc<Tree>,
+    scope: &CredScope<'_>,
+    target: &Target<'_>,
+    parent: &Path,
+) -> Result<Opened, Failure> {
+    let parameters = &target.parameters;
+    let action = parameters.check_new()?;
+    if !tree.is_writable {
+        parameters.check_read_only_share(false)?;
+    }
+    let is_directory = parameters.makes_directory() || target.name.must_be_directory();
+    let name = lookup::last_component(&target.name)?;
+    let raced = |error| if error == EEXIST { Failure::Raced } else { making_status(error).into() };
+    let (path, file) = if is_directory {
+        let path = parent.create_dir(scope, name, directory_mode(tree)).map_err(raced)?;
+        (path, None)
+    } else {
+        let granted = parameters.access.without(Mask::MAXIMUM_ALLOWED);
+        let access = if parameters.access.contains(Mask::MAXIMUM_ALLOWED) {
+            Some(Access::READ | Access::WRITE)
+        } else {
+            data_access(granted, false, parameters.options)
+        };
+        let wanted = access.unwrap_or(Access::READ);
+        let file = parent.create_file(scope, name, file_mode(tree), wanted).map_err(raced)?;
+        let path = file.path().clone();
+        (path, access.map(|_| file))
+    };
+    // Who makes a file may do with it what he asked for, whatever its mode says.
+    let maximal = tree.maximal_access;
+    let granted = grant(maximal, parameters.access, Mask::NONE)?;
+    inherit_owner(scope, tree, parent, &path);
+    if let Some(file) = &file {
+        reserve(scope, file, target)?;
+    }
+    let admission = server.files.admit(path.inode_key(), granted, parameters.share)?;
+    let attributes = FileAttributes::read(scope, tree, &path)?;
+    let opened = OpenedFile::new(path, file, parameters.options, admission);
+    let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let open = finish(server, tree, granted, opened)?;
+    Ok(Opened { open, action, attributes, maximal })
+}
+
+/// What an error of making a file means: the directory is there, so ENOENT says that it was removed meanwhile.
+fn making_status(error: Error) -> NtStatus {
+    if error == ENOENT {
+        NtStatus::OBJECT_PATH_NOT_FOUND
+    } else {
+        status_of(error)
+    }
+}
+
+fn file_mode(tree: &Tree) -> u16 {
+    FILE_MODE & tree.share.create_mask | tree.share.force_create_mode
+}
+
+fn directory_mode(tree: &Tree) -> u16 {
+    DIRECTORY_MODE & tree.share.directory_mask | tree.share.force_directory_mode
+}
+
+/// Gives a new file its directory's owner where the share says so (`inherit owner`).
+fn inherit_owner(scope: &CredScope<'_>, tree: &Tree, parent: &Path, path: &Path) {
+    if !tree.share.inherits_owner() {
+        return;
+    }
+    if let Ok(stat) = parent.attributes(scope) {
+        // A user who may not give files away keeps them.
+        let owner = Changes { uid: Some(stat.uid), ..Changes::default() };
+        let _ = path.change(scope, owner);
+    }
+}
+
+fn finish(
+    server: &Server,
+    tree: &Arc<Tree>,
+    granted: Mask,
+    file: OpenedFile,
+) -> Result<Arc<Open>, NtStatus> {
+    let limit = server.config().max_open_files;
+    server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
+    let id = server.open_count.new_id();
+    Open::new(id, tree, granted, Object::File(file)).map_err(|_| {
+        server.open_count.sub();
+        NtStatus::INSUFFICIENT_RESOURCES
+    })
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CREATE, [MS-SMB2] 3.3.5.9.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use smb_model::access::Mask;
+use smb_model::create::{Fields, Parameters};
+use smb_model::names::{self, Rules};
+use smb_proto::security::AccessMask;
+use smb_proto::attributes::FileAttributes as WireAttributes;
+use smb_proto::create::{CreateAction, OplockLevel, Reply as Answer, ReplyFlags, Request};
+use smb_proto::create_context::{
+    Contexts, MaximalAccess, OnDiskId, ReplyContexts, RequestContexts,
+};
+use smb_proto::status::NtStatus;
+use smb_proto::time::FileTime;
+use smb_proto::unicode::Utf16;
+use smb_proto::wire::Writer;
+
+use crate::files::lookup::Case;
+use crate::files::opening::{self, Opened, Target};
+use crate::files::pipe::OpenedPipe;
+use crate::files::{Object, Open, Tree};
+use crate::ipc::calls::Pipe;
+use crate::session::Session;
+
+use super::context::{Context, Handled, RelatedFile, Stop};
+use super::reply::Reply;
+
+/// Longest name of a client, in UTF-16 code units.
+const MAX_NAME: usize = 32_767;
+/// Largest reply: fixed part and contexts.
+const ROOM: usize = 512;
+
+/// Opens or makes a file or directory, or opens a pipe.
+pub(super) fn serve(
+    cx: &mut Context<'_>,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
+) -> Handled {
+    let outcome = if tree.share.is_pipe() {
+        open_pipe(cx, session, tree, reply)
+    } else {
+        open_file(cx, session, tree, reply)
+    };
+    if let Err(Stop::Failed(status)) = &outcome {
+        cx.related.file = RelatedFile::Failed(*status);
+    }
+    outcome
+}
+
+/// A client's name as UTF-8.
+pub(super) fn to_utf8(name: Utf16<'_>) -> Result<KVec<u8>, Stop> {
+    if name.units() > MAX_NAME {
+        return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
+    }
+    let len = name.utf8_len().map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let mut text = KVec::from_elem(0, len, GFP_KERNEL)?;
+    name.to_utf8(&mut Writer::new(&mut text)).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    Ok(text)
+}
+
+/// Lists an open in its session and names it to the rest of the compound.
+fn list(cx: &mut Context<'_>, session: &Session, open: &Arc<Open>) -> Result<(), Stop> {
+    let tree_is_there = session.trees.get(open.tree.id).is_some();
+    if !tree_is_there || session.opens.insert(open).is_err() {
+        open.close(cx.server());
+        return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
+    }
+    // A tree disconnect that came between has looked for its opens before this one was listed.
+    if session.trees.get(open.tree.id).is_none() && session.opens.remove(open.id).is_some() {
+        open.close(cx.server());
+        return Err(Stop::Failed(NtStatus::NETWORK_NAME_DELETED));
+    }
+    cx.related.file = RelatedFile::Known(open.id);
+    Ok(())
+}
+
+fn open_pipe(
+    cx: &mut Context<'_>,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
+) -> Handled {
+    let request = Request::parse(cx.pdu)?;
+    let name = to_utf8(request.name)?;
+    let pipe = Pipe::by_name(&name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let server = cx.server().clone();
+    let limit = server.config().max_open_files;
+    let opened = OpenedPipe::open(&server, pipe, tree.is_guest)?;
+    server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
+    let id = server.open_count.new_id();
+    let open = Open::new(id, tree, Mask::ALL_FILE, Object::Pipe(opened)).map_err(|_| {
+        server.open_count.sub();
+        NtStatus::INSUFFICIENT_RESOURCES
+    })?;
+    list(cx, session, &open)?;
+    let zero = FileTime(0);
+    let answer = Answer {
+        oplock_level: OplockLevel::NONE,
+        flags: ReplyFlags::default(),
+        action: CreateAction::OPENED,
+        creation_time: zero,
+        last_access_time: zero,
+        last_write_time: zero,
+        change_time: zero,
+        allocation_size: 4_096,
+        end_of_file: 0,
+        file_attributes: WireAttributes::NORMAL,
+        file_id: open.id,
+        contexts: Contexts::EMPTY,
+    };
+    reply.body(ROOM, |w| answer.write(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+fn open_file(
+    cx: &mut Context<'_>,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
+) -> Handled {
+    let request = Request::parse(cx.pdu)?;
+    let contexts = RequestContexts::parse(request.contexts)?;
+    refuse_unbuilt(cx, &contexts)?;
+    let parameters = Parameters::check(Fields {
+        impersonation_level: request.impersonation_level.0,
+        desired_access: request.desired_access.bits(),
+        file_attributes: request.file_attributes.bits(),
+        share_access: request.share_access.bits(),
+        create_disposition: request.disposition.0,
+        create_options: request.options.bits(),
+    })?;
+    let name = to_utf8(request.name)?;
+    let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
+    let rules = if is_posix { Rules::Posix } else { Rules::Windows };
+    let target = Target {
+        name: names::Path::parse(name, rules)?,
+        parameters,
+        case: if is_posix { Case::Sensitive } else { Case::Insensitive },
+        allocation: contexts.allocation_size,
+    };
+    let opened = opening::open(cx.server(), tree, &target)?;
+    list(cx, session, &opened.open)?;
+    let id = opened.open.id;
+    let written = write_answer(&opened, &contexts, reply);
+    if written.is_err() {
+        // Without an answer the client would never close it.
+        if let Some(open) = session.opens.remove(id) {
+            open.close(cx.server());
+        }
+    }
+    written?;
+    Ok(NtStatus::SUCCESS)
+}
+
+/// Refuses what is not built yet and must not be ignored.
+fn refuse_unbuilt(cx: &Context<'_>, contexts: &RequestContexts<'_>) -> Result<(), Stop> {
+    let status = if contexts.timewarp.is_some() {
+        NtStatus::OBJECT_NAME_NOT_FOUND
+    } else if contexts.durable_reconnect.is_some() || contexts.durable_reconnect_v2.is_some() {
+        NtStatus::OBJECT_NAME_NOT_FOUND
+    } else if contexts.extended_attributes.is_some() {
+        NtStatus::EAS_NOT_SUPPORTED
+    } else {
+        return Ok(());
+    };
+    debug!(cx.server(), Smb, "{}: a create context that is not built yet\n", cx.conn.peer);
+    Err(Stop::Failed(status))
+}
+
+fn write_answer(
+    opened: &Opened,
+    contexts: &RequestContexts<'_>,
+    reply: &mut Reply,
+) -> Result<(), NtStatus> {
+    let attributes = &opened.attributes;
+    let answer = Answer {
+        oplock_level: OplockLevel::NONE,
+        flags: ReplyFlags::default(),
+        action: CreateAction(opened.action.to_wire()),
+        creation_time: attributes.created,
+        last_access_time: attributes.accessed(),
+        last_write_time: attributes.modified(),
+        change_time: attributes.changed(),
+        allocation_size: attributes.allocation(),
+        end_of_file: attributes.end_of_file(),
+        file_attributes: WireAttributes::from_bits(attributes.dos.0),
+        file_id: opened.open.id,
+        contexts: Contexts::EMPTY,
+    };
+    let extra = ReplyContexts {
+        maximal_access: contexts.maximal_access.map(|_| MaximalAccess {
+            status: NtStatus::SUCCESS,
+            access: AccessMask::from_bits(opened.maximal.0),
+        }),
+        on_disk_id: contexts.on_disk_id.then_some(OnDiskId {
+            file: attributes.stat.number,
+            volume: u64::from(attributes.stat.device),
+        }),
+        ..ReplyContexts::default()
+    };
+    reply.body(ROOM, |w| {
+        let mut chain = answer.begin(w)?;
+        extra.write(&mut chain, w)?;
+        chain.finish(w)
+    })
+}
