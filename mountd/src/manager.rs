@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread;
@@ -23,7 +23,7 @@ use signal_hook::iterator::Signals;
 use crate::notify::notify;
 use crate::worker::READY;
 
-/// This very program, whatever its file is called now.
+/// This very program, should its file have been replaced.
 const SELF: &str = "/proc/self/exe";
 /// A worker that ran this long may be started again at once.
 const STEADY: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// If it fails; what it said is in the system log.
 pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
-    let mut manager = Command::new(SELF)
+    let mut manager = Command::new(this_program())
         .args(worker_arguments(arguments))
         .args(["--nodetach=1", "--syslog"])
         .stdin(Stdio::null())
@@ -58,6 +58,11 @@ pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
 fn is_ready(output: ChildStdout) -> bool {
     let mut line = String::new();
     matches!(BufReader::new(output).read_line(&mut line), Ok(_) if line == READY)
+}
+
+/// This very program, by its own name as long as that stands for it.
+fn this_program() -> PathBuf {
+    std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(SELF))
 }
 
 fn worker_arguments(arguments: &Mountd) -> Vec<OsString> {
@@ -152,7 +157,7 @@ struct Manager<'a> {
 
 impl Manager<'_> {
     fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(SELF);
+        let mut command = Command::new(this_program());
         command.args(worker_arguments(self.arguments)).arg("--worker").stdin(Stdio::null()).stdout(Stdio::piped());
         if self.arguments.syslog {
             command.arg("--syslog");

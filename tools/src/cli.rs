@@ -15,7 +15,7 @@ pub const VERSION: &str = concat!("ksmbd-tools version : ", env!("CARGO_PKG_VERS
 
 /// Arguments of `ksmbd.mountd`.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "ksmbd.mountd", about = "Run ksmbd.mountd user mode and ksmbd kernel mode daemons", disable_version_flag = true)]
+#[command(name = "ksmbd.mountd", about = "Run ksmbd.mountd user mode and ksmbd kernel mode daemons", disable_version_flag = true, version = VERSION)]
 pub struct Mountd {
     /// Bind to TCP port PORT instead of 445.
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -42,7 +42,7 @@ pub struct Mountd {
 
 /// Arguments of `ksmbd.control`.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "ksmbd.control", about = "Control ksmbd.mountd user mode and ksmbd kernel mode daemons", disable_version_flag = true)]
+#[command(name = "ksmbd.control", about = "Control ksmbd.mountd user mode and ksmbd kernel mode daemons", disable_version_flag = true, version = VERSION)]
 #[command(group(clap::ArgGroup::new("action").required(true).args(["shutdown", "reload", "list", "debug", "ksmbd_version", "check"])))]
 pub struct Control {
     /// Shutdown both ksmbd.mountd and ksmbd and exit.
@@ -70,7 +70,7 @@ pub struct Control {
 
 /// Arguments of `ksmbd.adduser`.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "ksmbd.adduser", about = "Configure users for the user database of ksmbd.mountd", disable_version_flag = true)]
+#[command(name = "ksmbd.adduser", about = "Configure users for the user database of ksmbd.mountd", disable_version_flag = true, version = VERSION)]
 #[command(group(clap::ArgGroup::new("action").args(["add", "update", "delete"])))]
 pub struct AddUser {
     /// Add USER to user database.
@@ -101,7 +101,7 @@ pub struct AddUser {
 
 /// Arguments of `ksmbd.addshare`.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "ksmbd.addshare", about = "Configure shares for the configuration file of ksmbd.mountd", disable_version_flag = true)]
+#[command(name = "ksmbd.addshare", about = "Configure shares for the configuration file of ksmbd.mountd", disable_version_flag = true, version = VERSION)]
 #[command(group(clap::ArgGroup::new("action").args(["add", "update", "delete"])))]
 pub struct AddShare {
     /// Add SHARE to configuration file.
@@ -186,7 +186,7 @@ where
     I: IntoIterator<Item = OsString>,
 {
     // clap prints `name version`; ours is the line that scripts know.
-    let command = T::command().version(VERSION);
+    let command = T::command();
     let matches = command.try_get_matches_from(arguments).and_then(|matches| T::from_arg_matches(&matches));
     matches.map_err(|error| {
         let status = u8::from(!matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion));

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The server service, [MS-SRVS]: which shares there are.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ksmbd_tools::config::Share;
+
+use super::ndr::{ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr};
+use super::pdu::{fault, SyntaxId};
+use super::{Call, Fault, Interface};
+
+/// Operation numbers, [MS-SRVS] 3.1.4.
+mod operation {
+    pub(super) const SHARE_ENUM: u16 = 15;
+    pub(super) const SHARE_GET_INFO: u16 = 16;
+    pub(super) const SERVER_GET_INFO: u16 = 21;
+    pub(super) const REMOTE_TOD: u16 = 28;
+    pub(super) const NAME_VALIDATE: u16 = 33;
+    pub(super) const SHARE_ENUM_STICKY: u16 = 36;
+}
+
+/// Results, [MS-ERREF] 2.2.
+pub(super) mod status {
+    pub(in super::super) const OK: u32 = 0;
+    pub(in super::super) const ACCESS_DENIED: u32 = 5;
+    pub(in super::super) const INVALID_PARAMETER: u32 = 87;
+    pub(in super::super) const INVALID_NAME: u32 = 123;
+    pub(in super::super) const INVALID_LEVEL: u32 = 124;
+    pub(in super::super) const NET_NAME_NOT_FOUND: u32 = 2310;
+}
+
+/// `shi1_type`, [MS-SRVS] 2.2.2.4.
+mod share_type {
+    pub(super) const DISK: u32 = 0;
+    pub(super) const IPC: u32 = 3;
+    pub(super) const SPECIAL: u32 = 0x8000_0000;
+}
+
+/// `PLATFORM_ID_NT`.
+pub(super) const PLATFORM_NT: u32 = 500;
+/// The version of Windows that clients take the server for.
+pub(super) const VERSION: (u32, u32) = (6, 1);
+/// SV_TYPE_WORKSTATION, SERVER, SERVER_UNIX, NT, SERVER_NT.
+const SERVER_TYPE: u32 = 0x0000_9803;
+
+type Name = Unique<WStr>;
+
+/// A pointer to a string.
+pub(super) fn name(text: &str) -> Name {
+    Unique::To(WStr(text.to_owned()))
+}
+
+ndr_struct! {
+    /// `SHARE_INFO_0`, 2.2.4.22.
+    struct ShareInfo0 { netname: Name, }
+}
+ndr_struct! {
+    /// `SHARE_INFO_1`, 2.2.4.23.
+    struct ShareInfo1 { netname: Name, kind: u32, remark: Name, }
+}
+ndr_struct! {
+    /// `SHARE_INFO_2`, 2.2.4.24.
+    struct ShareInfo2 {
+        netname: Name, kind: u32, remark: Name, permissions: u32, max_uses: u32, current_uses: u32, path: Name, passwd: Name,
+    }
+}
+ndr_struct! {
+    /// `SHARE_INFO_501`, 2.2.4.25.
+    struct ShareInfo501 { netname: Name, kind: u32, remark: Name, flags: u32, }
+}
+ndr_struct! {
+    /// `SHARE_INFO_502_I`, 2.2.4.26.
+    struct ShareInfo502 {
+        netname: Name, kind: u32, remark: Name, permissions: u32, max_uses: u32, current_uses: u32, path: Name, passwd: Name,
+        descriptor_size: u32, descriptor: Unique<Array<u8>>,
+    }
+}
+ndr_struct! {
+    /// `SHARE_INFO_1005`, 2.2.4.29.
+    struct ShareInfo1005 { flags: u32, }
+}
+ndr_struct! {
+    /// The containers of 2.2.4.33 and following.
+    struct Container<T> { entries: u32, buffer: Unique<Array<T>>, }
+}
+ndr_struct! {
+    /// `SERVER_INFO_100`, [MS-DTYP] 2.3.12.
+    struct ServerInfo100 { platform: u32, name: Name, }
+}
+ndr_struct! {
+    /// `SERVER_INFO_101`, [MS-DTYP] 2.3.13.
+    struct ServerInfo101 { platform: u32, name: Name, major: u32, minor: u32, kind: u32, comment: Name, }
+}
+ndr_struct! {
+    /// `SERVER_INFO_102`, 2.2.4.42.
+    struct ServerInfo102 {
+        platform: u32, name: Name, major: u32, minor: u32, kind: u32, comment: Name, users: u32, disconnect: u32, hidden: u32,
+        announce: u32, announce_delta: u32, licenses: u32, user_path: Name,
+    }
+}
+ndr_struct! {
+    /// `TIME_OF_DAY_INFO`, 2.2.4.105.
+    struct TimeOfDay {
+        elapsed: u32, milliseconds: u32, hours: u32, minutes: u32, seconds: u32, hundredths: u32, timezone: u32,
+        tick_interval: u32, day: u32, month: u32, year: u32, weekday: u32,
+    }
+}
+
+/// What a share's information is made from.
+struct Described<'a> {
+    share: &'a Share,
+    current_uses: u32,
+}
+
+impl Described<'_> {
+    fn kind(&self) -> u32 {
+        if self.share.is_pipe {
+            share_type::IPC | share_type::SPECIAL
+        } else if self.share.name.ends_with('$') {
+            share_type::DISK | share_type::SPECIAL
+        } else {
+            share_type::DISK
+        }
+    }
+
+    fn path(&self) -> String {
+        // Clients expect a drive; where the server keeps its files is nobody's business.
+        if self.share.is_pipe { String::new() } else { format!("C:\\{}", self.share.name) }
+    }
+}
+
+/// A form in which a share can be described.
+trait Describe: Encode + Decode + Sized {
+    fn of(share: &Described<'_>) -> Self;
+}
+
+impl Describe for ShareInfo0 {
+    fn of(share: &Described<'_>) -> Self {
+        ShareInfo0 { netname: name(&share.share.name) }
+    }
+}
+
+impl Describe for ShareInfo1 {
+    fn of(share: &Described<'_>) -> Self {
+        ShareInfo1 { netname: name(&share.share.name), kind: share.kind(), remark: name(&share.share.comment) }
+    }
+}
+
+impl Describe for ShareInfo2 {
+    fn of(share: &Described<'_>) -> Self {
+        ShareInfo2 {
+            netname: name(&share.share.name),
+            kind: share.kind(),
+            remark: name(&share.share.comment),
+            permissions: 0,
+            max_uses: share.share.max_connections,
+            current_uses: share.current_uses,
+            path: name(&share.path()),
+            passwd: Unique::Null,
+        }
+    }
+}
+
+impl Describe for ShareInfo501 {
+    fn of(share: &Described<'_>) -> Self {
+        let ShareInfo1 { netname, kind, remark } = ShareInfo1::of(share);
+        ShareInfo501 { netname, kind, remark, flags: 0 }
+    }
+}
+
+impl Describe for ShareInfo502 {
+    fn of(share: &Described<'_>) -> Self {
+        let ShareInfo2 { netname, kind, remark, permissions, max_uses, current_uses, path, passwd } = ShareInfo2::of(share);
+        let (descriptor_size, descriptor) = (0, Unique::Null);
+        ShareInfo502 { netname, kind, remark, permissions, max_uses, current_uses, path, passwd, descriptor_size, descriptor }
+    }
+}
+
+impl Describe for ShareInfo1005 {
+    fn of(_: &Described<'_>) -> Self {
+        ShareInfo1005 { flags: 0 }
+    }
+}
+
+/// The interface.
+pub(super) struct Srvsvc;
+
+impl Interface for Srvsvc {
+    fn id(&self) -> SyntaxId {
+        SyntaxId::new(0x4b32_4fc8, 0x1670, 0x01d3, [0x12, 0x78, 0x5a, 0x47, 0xbf, 0x6e, 0xe1, 0x88], 3)
+    }
+
+    fn call(&self, call: &Call<'_>, number: u16, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+        match number {
+            operation::SHARE_ENUM | operation::SHARE_ENUM_STICKY => share_enum(call, input, output),
+            operation::SHARE_GET_INFO => share_get_info(call, input, output),
+            operation::SERVER_GET_INFO => server_get_info(call, input, output),
+            operation::REMOTE_TOD => remote_tod(input, output),
+            operation::NAME_VALIDATE => name_validate(input, output),
+            _ => Err(Fault(fault::OPERATION_RANGE)),
+        }
+    }
+}
+
+/// Whether the caller may know about shares at all.
+fn may_look(call: &Call<'_>) -> bool {
+    !call.is_restricted || call.server.state.settings().config.global.restrict_anonymous == 0
+}
+
+/// NetrShareEnum, 3.1.4.8.
+fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let _server: Name = input.param()?;
+    let level: u32 = input.param()?;
+    match level {
+        0 => share_enum_at::<ShareInfo0>(call, level, input, output),
+        1 => share_enum_at::<ShareInfo1>(call, level, input, output),
+        2 => share_enum_at::<ShareInfo2>(call, level, input, output),
+        501 => share_enum_at::<ShareInfo501>(call, level, input, output),
+        502 => share_enum_at::<ShareInfo502>(call, level, input, output),
+        _ => {
+            // Nothing after an unknown level can be read, and its union has no arm.
+            no_container(level, output);
+            no_total(output);
+            output.param(&status::INVALID_LEVEL);
+            Ok(())
+        }
+    }
+}
+
+fn no_container(level: u32, output: &mut Encoder) {
+    output.param(&level);
+    output.param(&Level { level, arm: Unique::<Container<u32>>::Null });
+}
+
+fn no_total(output: &mut Encoder) {
+    output.param(&0u32);
+    output.param(&Unique::<u32>::Null);
+}
+
+/// The rest of the input: the union, the preferred size and the resume handle.
+fn share_enum_input<T: Decode>(level: u32, input: &mut Decoder<'_>) -> Decoded<Unique<u32>> {
+    let tag = union_tag(input)?;
+    if tag != level {
+        return Err(super::ndr::BadStub);
+    }
+    let _container: Unique<Container<T>> = input.param()?;
+    let _preferred: u32 = input.param()?;
+    input.param()
+}
+
+/// A union's tag before a pointer.
+fn union_tag(input: &mut Decoder<'_>) -> Decoded<u32> {
+    let syntax = input.syntax();
+    if syntax == super::ndr::Syntax::Ndr64 {
+        input.align(syntax.word())?;
+    }
+    let tag = input.param()?;
+    input.align(syntax.word())?;
+    Ok(tag)
+}
+
+fn share_enum_at<T: Describe>(call: &Call<'_>, level: u32, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let resume = share_enum_input::<T>(level, input)?;
+    if !may_look(call) {
+        no_container(level, output);
+        no_total(output);
+        output.param(&status::ACCESS_DENIED);
+        return Ok(());
+    }
+    let settings = call.server.state.settings();
+    // What lies before the resume handle was sent before; this server always sends all the rest.
+    let before = resume.as_ref().copied().unwrap_or(0);
+    let shares: Vec<T> = settings
+        .config
+        .shares()
+        .filter(|share| share.browseable)
+        .skip(usize::try_from(before).unwrap_or(usize::MAX))
+        .map(|share| T::of(&describe(call, share)))
+        .collect();
+    let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    output.param(&level);
+    output.param(&Level { level, arm: Unique::To(Container { entries: count, buffer: Unique::To(Array(shares)) }) });
+    output.param(&count);
+    output.param(&match resume {
+        Unique::Null => Unique::Null,
+        _ => Unique::To(0u32),
+    });
+    output.param(&status::OK);
+    Ok(())
+}
+
+fn describe<'a>(call: &Call<'_>, share: &'a Share) -> Described<'a> {
+    Described { share, current_uses: call.server.state.users_of(&share.name) }
+}
+
+/// NetrShareGetInfo, 3.1.4.10.
+fn share_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let _server: Name = input.param()?;
+    let share: WStr = input.param()?;
+    let level: u32 = input.param()?;
+    let settings = call.server.state.settings();
+    let found = settings.config.share(&share.0).map(|share| describe(call, share));
+    let result = match (found, level) {
+        (_, _) if !may_look(call) => Err(status::ACCESS_DENIED),
+        (None, _) => Err(status::NET_NAME_NOT_FOUND),
+        (Some(share), 0) => Ok(info::<ShareInfo0>(level, &share, output)),
+        (Some(share), 1) => Ok(info::<ShareInfo1>(level, &share, output)),
+        (Some(share), 2) => Ok(info::<ShareInfo2>(level, &share, output)),
+        (Some(share), 501) => Ok(info::<ShareInfo501>(level, &share, output)),
+        (Some(share), 502) => Ok(info::<ShareInfo502>(level, &share, output)),
+        (Some(share), 1005) => Ok(info::<ShareInfo1005>(level, &share, output)),
+        (Some(_), _) => Err(status::INVALID_LEVEL),
+    };
+    output_status(level, result, output);
+    Ok(())
+}
+
+fn info<T: Describe>(level: u32, share: &Described<'_>, output: &mut Encoder) {
+    output.param(&Level { level, arm: Unique::To(T::of(share)) });
+}
+
+/// Ends a result whose union was written, or writes an empty one.
+pub(super) fn output_status(level: u32, result: Result<(), u32>, output: &mut Encoder) {
+    let code = match result {
+        Ok(()) => status::OK,
+        Err(code) => {
+            output.param(&Level { level, arm: Unique::<u32>::Null });
+            code
+        }
+    };
+    output.param(&code);
+}
+
+/// NetrServerGetInfo, 3.1.4.17.
+fn server_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let _server: Name = input.param()?;
+    let level: u32 = input.param()?;
+    let settings = call.server.state.settings();
+    let global = &settings.config.global;
+    let (platform, server, comment) = (PLATFORM_NT, name(&global.netbios_name), name(&global.server_string));
+    let (major, minor) = VERSION;
+    let result = match level {
+        _ if !may_look(call) => Err(status::ACCESS_DENIED),
+        100 => Ok(arm(level, ServerInfo100 { platform, name: server }, output)),
+        101 => Ok(arm(level, ServerInfo101 { platform, name: server, major, minor, kind: SERVER_TYPE, comment }, output)),
+        102 => {
+            let info = ServerInfo102 {
+                platform,
+                name: server,
+                major,
+                minor,
+                kind: SERVER_TYPE,
+                comment,
+                users: global.max_active_sessions,
+                disconnect: global.deadtime,
+                hidden: 0,
+                announce: 240,
+                announce_delta: 3000,
+                licenses: 0,
+                user_path: name("C:\\"),
+            };
+            Ok(arm(level, info, output))
+        }
+        _ => Err(status::INVALID_LEVEL),
+    };
+    output_status(level, result, output);
+    Ok(())
+}
+
+/// Writes a union with a pointer to its arm.
+pub(super) fn arm<T: Encode>(level: u32, value: T, output: &mut Encoder) {
+    output.param(&Level { level, arm: Unique::To(value) });
+}
+
+/// NetrRemoteTOD, 3.1.4.21.
+fn remote_tod(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let _server: Name = input.param()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    output.param(&Unique::To(time_of_day(now.as_secs(), now.subsec_millis())));
+    output.param(&status::OK);
+    Ok(())
+}
+
+/// The time in UTC: the zone is then 0.
+fn time_of_day(seconds: u64, milliseconds: u32) -> TimeOfDay {
+    let short = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let (days, second) = (seconds / 86400, seconds % 86400);
+    let (year, month, day) = civil(days);
+    TimeOfDay {
+        elapsed: short(seconds),
+        milliseconds: short(seconds.wrapping_mul(1000) & 0xffff_ffff).wrapping_add(milliseconds),
+        hours: short(second / 3600),
+        minutes: short(second / 60 % 60),
+        seconds: short(second % 60),
+        hundredths: milliseconds / 10,
+        timezone: 0,
+        // Of 0.1 ms.
+        tick_interval: 310,
+        day: short(day),
+        month: short(month),
+        year: short(year),
+        // Day 0 was a Thursday.
+        weekday: short((days + 4) % 7),
+    }
+}
+
+/// Year, month and day of the proleptic Gregorian calendar, `days` after 1970-01-01. Months count from March in an era of 400
+/// years, so that the leap day is the last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// NetprNameValidate, 3.1.4.32: share names (type 9) and others alike.
+fn name_validate(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let _server: Name = input.param()?;
+    let WStr(checked) = input.param()?;
+    let kind: u32 = input.param()?;
+    let _flags: u32 = input.param()?;
+    let code = match kind {
+        1..=12 if is_valid_name(&checked) => status::OK,
+        1..=12 => status::INVALID_NAME,
+        _ => status::INVALID_PARAMETER,
+    };
+    output.param(&code);
+    Ok(())
+}
+
+fn is_valid_name(name: &str) -> bool {
+    let most = 80;
+    (1..=most).contains(&name.chars().count())
+        && !name.chars().any(|c| c.is_control() || "\"/\\[]:|<>+=;,*?".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(11_017), (2000, 3, 1));
+        assert_eq!(civil(20_453), (2025, 12, 31));
+        let time = time_of_day(951_827_696, 120);
+        assert_eq!((time.year, time.month, time.day, time.weekday), (2000, 2, 29, 2));
+        assert_eq!((time.hours, time.minutes, time.seconds, time.hundredths), (12, 34, 56, 12));
+    }
+
+    #[test]
+    fn names() {
+        assert!(is_valid_name("Share$") && is_valid_name("Bücher"));
+        for bad in ["", "a/b", "a\\b", "a*", "a:b", "a\u{1}"] {
+            assert!(!is_valid_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn structures_are_aligned_as_pointers() {
+        use super::super::ndr::{Align, Syntax};
+        assert_eq!(ShareInfo1::alignment(Syntax::Ndr), 4);
+        assert_eq!(ShareInfo1::alignment(Syntax::Ndr64), 8);
+        assert_eq!(ShareInfo1005::alignment(Syntax::Ndr64), 4);
+    }
+}
