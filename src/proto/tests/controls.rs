@@ -2,6 +2,9 @@
 
 //! Buffers of FSCTLs: copy, interfaces, snapshots, reparse points and the rest.
 
+mod bytes;
+
+use bytes::{utf16, write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
@@ -12,18 +15,7 @@ use smb_proto::network::{self, Interface, InterfaceCaps};
 use smb_proto::reparse::*;
 use smb_proto::snapshot::{SnapshotArray, SnapshotTime};
 use smb_proto::unicode::{Text, Utf16};
-use smb_proto::wire::{Full, Malformed, Writer, Written};
-
-fn write(f: impl FnOnce(&mut Writer<'_>) -> Written) -> Vec<u8> {
-    let mut buf = vec![0xCC; 70_000];
-    let mut w = Writer::new(&mut buf);
-    f(&mut w).unwrap();
-    w.written().to_vec()
-}
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
+use smb_proto::wire::{Full, Malformed, Writer};
 
 #[test]
 fn sizes() {

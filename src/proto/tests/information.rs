@@ -2,6 +2,9 @@
 
 //! File and file system information, directory entries, extended attributes.
 
+mod bytes;
+
+use bytes::write;
 use proptest::prelude::*;
 use smb_proto::attributes::FileAttributes;
 use smb_proto::directory::*;
@@ -15,14 +18,7 @@ use smb_proto::posix::*;
 use smb_proto::security::{AccessMask, Sid};
 use smb_proto::time::FileTime;
 use smb_proto::unicode::{Text, Utf16};
-use smb_proto::wire::{Full, Malformed, Writer, Written};
-
-fn write(f: impl FnOnce(&mut Writer<'_>) -> Written) -> Vec<u8> {
-    let mut buf = vec![0xCC; 100_000];
-    let mut w = Writer::new(&mut buf);
-    f(&mut w).unwrap();
-    w.written().to_vec()
-}
+use smb_proto::wire::{Full, Malformed, Writer};
 
 /// Bytes 1, 2, 3, …: any structure read from them and written again must be the same, save what is reserved.
 fn fixed<T: Fixed + PartialEq + std::fmt::Debug>(size: usize, reserved: &[usize]) {

@@ -2,30 +2,14 @@
 
 //! NTLMSSP against the examples of [MS-NLMP] 4.2, and against hostile bytes.
 
+mod bytes;
+
+use bytes::{hex, write};
 use proptest::prelude::*;
 use smb_proto::ntlmssp::*;
 use smb_proto::time::FileTime;
 use smb_proto::unicode::{Text, Utf16};
 use smb_proto::wire::{Malformed, Writer};
-
-fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|d| u8::try_from(d).unwrap())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
-}
-
-fn write(f: impl FnOnce(&mut Writer<'_>) -> smb_proto::wire::Written) -> Vec<u8> {
-    let mut buf = vec![0; 4096];
-    let mut w = Writer::new(&mut buf);
-    f(&mut w).unwrap();
-    w.written().to_vec()
-}
 
 /// CHALLENGE_MESSAGE of 4.2.4.3.
 const CHALLENGE: &str = "

@@ -2,16 +2,12 @@
 
 //! SIDs, access control lists and security descriptors.
 
+mod bytes;
+
+use bytes::write;
 use proptest::prelude::*;
 use smb_proto::security::*;
-use smb_proto::wire::{Full, Malformed, Writer, Written};
-
-fn write(f: impl FnOnce(&mut Writer<'_>) -> Written) -> Vec<u8> {
-    let mut buf = vec![0; 200_000];
-    let mut w = Writer::new(&mut buf);
-    f(&mut w).unwrap();
-    w.written().to_vec()
-}
+use smb_proto::wire::{Full, Malformed, Writer};
 
 /// S-1-5-32-544 as every Windows writes it.
 const ADMINISTRATORS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];

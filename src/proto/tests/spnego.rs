@@ -2,28 +2,12 @@
 
 //! SPNEGO tokens.
 
+mod bytes;
+
+use bytes::{hex, write};
 use proptest::prelude::*;
 use smb_proto::spnego::*;
-use smb_proto::wire::{Malformed, Writer, Written};
-
-fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|d| u8::try_from(d).unwrap())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
-}
-
-fn write(f: impl FnOnce(&mut Writer<'_>) -> Written) -> Vec<u8> {
-    let mut buf = vec![0; 70_000];
-    let mut w = Writer::new(&mut buf);
-    f(&mut w).unwrap();
-    w.written().to_vec()
-}
+use smb_proto::wire::{Malformed, Writer};
 
 /// What Windows and cifs.ko send first: NTLMSSP alone, with an NTLMSSP NEGOTIATE_MESSAGE.
 const INIT: &str = "

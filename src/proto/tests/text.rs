@@ -2,14 +2,13 @@
 
 //! Text and time.
 
+mod bytes;
+
+use bytes::utf16;
 use proptest::prelude::*;
 use smb_proto::time::{FileTime, TimeChange};
 use smb_proto::unicode::{upcase, utf16_len, write_utf16, Text, TextError, Utf16};
 use smb_proto::wire::{Full, Malformed, Writer};
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
 
 #[test]
 fn odd_length_is_malformed() {
