@@ -269,12 +269,8 @@ impl Parameters {
                 return Err(NtStatus::FILE_IS_A_DIRECTORY);
             }
             if self.disposition.overwrites() {
-                // A directory's data cannot be replaced.
-                return Err(if self.disposition == Disposition::Supersede {
-                    NtStatus::INVALID_PARAMETER
-                } else {
-                    NtStatus::OBJECT_NAME_COLLISION
-                });
+                // A directory has no data to replace.
+                return Err(NtStatus::OBJECT_NAME_COLLISION);
             }
             return self.check_read_only(file, action);
         }
@@ -356,6 +352,17 @@ pub struct Existing {
     pub is_directory: bool,
     /// Its attributes.
     pub attributes: Attributes,
+}
+
+impl Existing {
+    /// The most that MAXIMUM_ALLOWED can come to: the data of a read-only file stays as it is, whatever its security grants
+    /// ([MS-FSA] 2.1.5.1.2.1).
+    pub fn most(self) -> Mask {
+        if self.is_directory || !self.attributes.contains(Attributes::READONLY) {
+            return Mask::ALL_FILE;
+        }
+        Mask::ALL_FILE.without(Mask::WRITE_DATA.union(Mask::APPEND_DATA))
+    }
 }
 
 /// Whether a handle may mark its file to be deleted: FileDispositionInformation, [MS-FSA] 2.1.5.15.3.
@@ -597,6 +604,18 @@ mod tests {
             Parameters::check(overwrite).unwrap().check_existing(file),
             Err(NtStatus::ACCESS_DENIED)
         );
+    }
+
+    #[test]
+    fn the_most_of_a_read_only_file() {
+        let read_only = Existing {
+            attributes: Attributes::READONLY,
+            ..FILE
+        };
+        assert!(!read_only.most().intersects(Mask(6)));
+        assert!(read_only.most().contains(Mask::DELETE));
+        assert_eq!(FILE.most(), Mask::ALL_FILE);
+        assert_eq!(DIRECTORY.most(), Mask::ALL_FILE);
     }
 
     #[test]

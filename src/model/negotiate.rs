@@ -265,6 +265,15 @@ pub fn prefer<T: Copy + PartialEq>(
     preference.find(|mine| offered.clone().any(|its| its == *mine))
 }
 
+/// Those of `preference` that are in `offered`, in the server's order: for contexts whose reply names all that both sides
+/// have, as compression and RDMA transforms do ([MS-SMB2] 3.3.5.4).
+pub fn common<T: Copy + PartialEq>(
+    preference: impl Iterator<Item = T>,
+    offered: impl Iterator<Item = T> + Clone,
+) -> impl Iterator<Item = T> {
+    preference.filter(move |mine| offered.clone().any(|its| its == *mine))
+}
+
 /// Chooses the cipher from the ids of an encryption context. `None` if there is none in common: the reply then names
 /// cipher 0 ([MS-SMB2] 3.3.5.4).
 pub fn select_cipher(
@@ -500,6 +509,7 @@ mod tests {
             Some(Cipher::Aes128Ccm)
         );
         assert_eq!(select_cipher(&Cipher::PREFERENCE, [9].into_iter()), None);
+        assert!(common([3, 1, 2].into_iter(), [2, 3, 9].into_iter()).eq([3, 2]));
         assert_eq!(
             select_signing(&Signing::PREFERENCE, [0, 1, 2].into_iter()),
             Some(Signing::AesGmac)
