@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod attributes;
 pub(crate) mod count;
+pub(crate) mod data;
 pub(crate) mod errors;
 pub(crate) mod file;
 pub(crate) mod inode;

@@ -227,6 +227,19 @@ impl<'a> Writer<'a> {
         Ok(room)
     }
 
+    /// Lends the next `max` bytes, which may hold anything, to `fill`, which overwrites some from the front and returns how
+    /// many: those count as written, and no others.
+    pub fn fill_with(
+        &mut self,
+        max: usize,
+        fill: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<usize, Full> {
+        let end = self.at.checked_add(max).ok_or(Full)?;
+        let filled = fill(self.buf.get_mut(self.at..end).ok_or(Full)?).min(max);
+        self.at = self.at.saturating_add(filled);
+        Ok(filled)
+    }
+
     /// Overwrites what stands at `mark` with `bytes`, which must lie within what was written.
     pub fn patch(&mut self, mark: Mark, bytes: &[u8]) -> Written {
         let end = mark.0.checked_add(bytes.len()).ok_or(Full)?;

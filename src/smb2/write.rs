@@ -1,24 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! WRITE: not built yet.
+//! WRITE, [MS-SMB2] 3.3.5.13.
 
+use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use linux::file::WriteMode;
+use smb_model::access::Mask;
+use smb_proto::read::Channel;
 use smb_proto::status::NtStatus;
+use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 
-use crate::files::Tree;
+use crate::files::file::OpenedFile;
+use crate::files::{data, Object, Open, Tree};
 use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
 
-/// Refuses the request.
+/// Offset that means the end of the file, [MS-FSA] 2.1.5.4.
+const AT_END: u64 = u64::MAX;
+
+/// Writes to a file or a pipe.
 pub(super) fn serve(
     cx: &mut Context<'_>,
-    _session: &Arc<Session>,
-    _tree: &Arc<Tree>,
-    _reply: &mut Reply,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
 ) -> Handled {
-    debug!(cx.server(), Smb, "{}: WRITE is not built yet\n", cx.conn.peer);
-    Err(Stop::Failed(NtStatus::NOT_SUPPORTED))
+    let request = Request::parse(cx.pdu)?;
+    let count = u32::try_from(request.data.len()).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    if count > cx.negotiated()?.max_write {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    cx.check_charge(count, 0)?;
+    if request.channel != Channel::NONE && cx.negotiated()?.dialect.is_3() {
+        // RDMA channels exist on RDMA connections only.
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    let open = cx.open(session, tree, request.file_id)?;
+    match &open.object {
+        Object::File(file) => write_file(tree, &open, file, &request)?,
+        Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
+    }
+    reply.body(32, |w| Answer { count }.write(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+fn write_file(
+    tree: &Tree,
+    open: &Open,
+    file: &OpenedFile,
+    request: &Request<'_>,
+) -> Result<(), NtStatus> {
+    if file.is_directory() {
+        return Err(NtStatus::INVALID_DEVICE_REQUEST);
+    }
+    open.require_any(Mask::WRITE_DATA.union(Mask::APPEND_DATA))?;
+    let target = file.data()?;
+    let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
+    let offset = match request.offset {
+        AT_END if may_only_append => target.size(),
+        offset => offset,
+    };
+    let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
+    let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
+    end.ok_or(NtStatus::INVALID_PARAMETER)?;
+    let mode = if request.flags.contains(WriteFlags::WRITE_THROUGH) {
+        WriteMode::Through
+    } else {
+        WriteMode::Cached
+    };
+    let scope = tree.enter();
+    data::write(&scope, target, offset, request.data, mode)
 }
