@@ -18,7 +18,7 @@ use kernel::{
 };
 
 /// How often an operation on an entry is tried again after the entry was moved by somebody else in the meantime.
-const MOVE_RETRIES: u32 = 3;
+const MOVE_RETRIES: u32 = 8;
 
 /// Whether a rename may take the place of an existing entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -282,6 +282,9 @@ impl Path {
         if !parent.is_beneath(root) {
             return Err(EXDEV);
         }
+        if parent.is_beneath(self) {
+            return Err(EINVAL);
+        }
         let _write = WriteAccess::get(self)?;
         self.while_moving(|old_parent| {
             breaking_delegations(|di| self.try_rename(old_parent, parent, name, replace, di))
@@ -335,14 +338,14 @@ impl Path {
     /// Runs `op` with the directory that holds this entry, again if the entry was moved to another in the meantime.
     fn while_moving(&self, op: impl Fn(&Path) -> Result) -> Result {
         for _ in 0..MOVE_RETRIES {
-            let parent = self.holder()?;
-            match op(&parent) {
+            match op(&self.holder()?) {
+                // So the VFS says that the entry is not in that directory any more.
                 Err(EINVAL) if self.is_removed() => return Err(ENOENT),
-                Err(EINVAL) if !self.holder()?.is_same(&parent) => {}
+                Err(EINVAL) => {}
                 other => return other,
             }
         }
-        Err(EBUSY)
+        Err(EINVAL)
     }
 
     /// Returns the directory that holds this entry on this mount.

@@ -355,12 +355,18 @@ impl Path {
     /// # Errors
     ///
     /// `EOPNOTSUPP` where it cannot, `EPERM` unless the user owns the file, `EROFS`.
-    pub fn set_compressed(&self, _scope: &CredScope<'_>, on: bool) -> Result {
+    pub fn set_compressed(&self, scope: &CredScope<'_>, on: bool) -> Result {
         let _write = WriteAccess::get(self)?;
         // SAFETY: the path is valid; no lock is held.
         match to_result(unsafe { sys::ksmbd_set_compressed(self.idmap(), self.dentry(), on) }) {
-            Err(ENOIOCTLCMD | ENOTTY) => Err(EOPNOTSUPP),
-            other => other,
+            Err(ENOIOCTLCMD | ENOTTY) => return Err(EOPNOTSUPP),
+            other => other?,
+        }
+        // Some file systems take the flag and ignore it.
+        if self.attributes(scope)?.is_compressed() == on {
+            Ok(())
+        } else {
+            Err(EOPNOTSUPP)
         }
     }
 

@@ -2,6 +2,8 @@
 #include "vfs.h"
 
 #include <linux/delayed_call.h>
+#include <uapi/linux/fs.h>
+#include <linux/fileattr.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/sched/task.h>
 

@@ -6,7 +6,6 @@
 #include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
-#include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
