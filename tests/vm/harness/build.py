@@ -43,7 +43,7 @@ def copy_sources(target):
         raise Stop("there is no Kbuild in this tree yet, so no module can be built.")
     os.makedirs(target, exist_ok=True)
     call(
-        "copying the sources", "rsync", "-a", "--checksum", "--delete", "--prune-empty-dirs",
+        "copying the sources", "rsync", "-a", "--no-times", "--checksum", "--delete", "--prune-empty-dirs",
         # Products of a build here, and of a build in place there.
         *[f"--filter=P {name}" for name in PRODUCTS],
         *[f"--exclude={name}" for name in PRODUCTS],
