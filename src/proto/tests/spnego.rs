@@ -7,7 +7,7 @@ mod bytes;
 use bytes::{hex, write};
 use proptest::prelude::*;
 use smb_proto::spnego::*;
-use smb_proto::wire::{Malformed, Writer};
+use smb_proto::wire::Malformed;
 
 /// What Windows and cifs.ko send first: NTLMSSP alone, with an NTLMSSP NEGOTIATE_MESSAGE.
 const INIT: &str = "
