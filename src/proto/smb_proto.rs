@@ -10,6 +10,7 @@
 //! appends the body after a header that was written before, and counts offsets from that header.
 
 #![cfg_attr(not(test), no_std)]
+#![allow(unused_attributes, clippy::duplicated_attributes, reason = "Kbuild gives no_std itself")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

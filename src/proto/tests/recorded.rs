@@ -44,7 +44,9 @@ fn check(text: &str) -> (BTreeSet<(Command, Way)>, Vec<String>) {
                 continue;
             };
             let once = once.unwrap_or_else(|| panic!("line {line}: a known command"));
-            let twice = rewrite(&once, way).expect("what was written parses").expect("a command");
+            let twice = rewrite(&once, way)
+                .expect("what was written parses")
+                .expect("a command");
             assert_eq!(once, twice, "line {line}: writing is stable");
             seen.insert((element.header.command().expect("a command"), way));
         }
@@ -76,7 +78,10 @@ fn a_file_parses() {
     if let Ok(path) = std::env::var("SMB_PROTO_RECORDING") {
         let (_, refused) = check(&std::fs::read_to_string(path).expect("the recording"));
         println!("{refused:#?}");
-        assert!(refused.iter().all(|line| line.contains("Request")), "replies are good");
+        assert!(
+            refused.iter().all(|line| line.contains("Request")),
+            "replies are good"
+        );
     }
 }
 

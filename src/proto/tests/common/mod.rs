@@ -234,7 +234,9 @@ pub(crate) fn digest(frame: &[u8]) -> usize {
         if let Ok(transform::Compressed::Chained { payloads, .. }) =
             transform::Compressed::parse(frame)
         {
-            assert!(payloads.map(|payload| payload.original_size()).all(|size| size <= 1 << 32));
+            assert!(payloads
+                .map(|payload| payload.original_size())
+                .all(|size| size <= 1 << 32));
         }
     }
     let Ok(chain) = chain::split(frame) else {
