@@ -67,6 +67,9 @@ def module():
     copy_sources(MODULE_DIR)
     kbuild(MODULE_DIR, "modules")
     shutil.copy2(f"{MODULE_DIR}/ksmbd.ko", f"{BUILD}/ksmbd.ko")
+    # For `make install`, which works without the toolchain root.
+    with open(f"{BUILD}/release", "w", encoding="utf-8") as file:
+        file.write(release() + "\n")
 
 
 def cargo(*args, what, env=None, **options):

@@ -71,7 +71,7 @@ class Load:
         with open("/tmp/load", "wb") as file:
             file.write(os.urandom(4 * MIB))
         base = f"smbclient //{client.HOST}/share -U{machine.USER}%{machine.PASSWORD} -mSMB3 -t 5 -c"
-        self.mount = client.try_mount("share", "/mnt/load", soft=True, retrans="1", echo_interval="1", timeout=60)
+        self.mount = client.try_mount("share", "/mnt/load", soft=True, retrans="1", echo_interval="1", nosharesock=True, timeout=60)
         check(self.mount.status == 0, f"the load's mount failed: {self.mount.output}")
         scripts = [
             f"while :; do {base} 'put /tmp/load put-{n}; get put-{n} /dev/null; ls; del put-{n}'; sleep 0.05; done" for n in range(2)
