@@ -19,7 +19,6 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
-use linux::secret::Secret;
 use smb_model::negotiate::Dialect;
 use smb_proto::status::NtStatus;
 
@@ -64,8 +63,6 @@ pub(crate) struct Session {
     state: Atomic<u32>,
     must_sign: Atomic<bool>,
     must_encrypt: Atomic<bool>,
-    /// The key that channels' signing keys derive from, `Session.SessionKey`.
-    pub(crate) session_key: SetOnce<Secret<16>>,
     sealing: SetOnce<Sealing>,
     /// Verifies the requests that bind the session to further connections, which are signed as on its first one.
     binding_signer: SetOnce<Signer>,
@@ -91,7 +88,6 @@ impl Session {
                 state: Atomic::new(0),
                 must_sign: Atomic::new(false),
                 must_encrypt: Atomic::new(false),
-                session_key: SetOnce::new(),
                 sealing: SetOnce::new(),
                 binding_signer: SetOnce::new(),
                 user <- new_mutex!(None),

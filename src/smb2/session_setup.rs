@@ -217,7 +217,7 @@ fn must_sign(cx: &Context<'_>, request: &Request<'_>, has_key: bool) -> Result<b
     Ok(policy.session_must_sign(request.security_mode.bits(), has_key))
 }
 
-/// Keys are made once: reauthentication keeps them, binding makes a signing key of the session's.
+/// Keys are made once: reauthentication keeps them, binding makes a signing key for the channel alone.
 fn give_keys(
     cx: &Context<'_>,
     request: &Request<'_>,
@@ -229,14 +229,11 @@ fn give_keys(
     if channel.can_sign() {
         return Ok(());
     }
+    // A channel's key comes of its own authentication, also where it is bound to an older session.
+    channel.set_signer(material.signer(negotiated.signing)?);
     if channel.is_binding() {
-        let key = session.session_key.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
-        let of_session = Material { full_key: key.expose(), ..*material };
-        channel.set_signer(of_session.signer(negotiated.signing)?);
         return Ok(());
     }
-    session.session_key.populate(material.session_key());
-    channel.set_signer(material.signer(negotiated.signing)?);
     session.set_binding_signer(material.signer(negotiated.signing)?);
     if must_sign(cx, request, true)? {
         session.require_signing();
