@@ -259,7 +259,8 @@ pub trait InterfaceEvents: Send + Sync + 'static {
 }
 
 /// A registration for what becomes of the interfaces of one namespace. What exists at its beginning is reported as
-/// [`Change::Registered`], and [`Change::Up`] when it is. Dropping it waits until no callback runs.
+/// [`Change::Registered`], and [`Change::Up`] when it is. Dropping it reports what still exists as
+/// [`Change::Down`] and [`Change::Unregistered`], and waits until no callback runs.
 #[pin_data(PinnedDrop)]
 pub struct Watch {
     #[pin]
@@ -306,8 +307,7 @@ impl Watch {
 impl PinnedDrop for Watch {
     fn drop(self: Pin<&mut Self>) {
         if self.registered {
-            // SAFETY: registered, and at the same place since. It takes the lock that callbacks run under. Nothing is
-            // reported twice: for what exists, it calls back with `Down` and `Unregistered` first.
+            // SAFETY: registered, and at the same place since. Returns when no callback runs.
             unsafe { sys::unregister_netdevice_notifier(self.block.get()) };
         }
     }

@@ -213,24 +213,35 @@ impl TcpListener {
         })
     }
 
-    /// Waits for a connection.
+    /// Waits for a connection. One that its client resets before it is looked at is passed over.
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` for ever after [`Self::shutdown`]. Any other error is of this one connection, or of the moment
-    /// (`ENOMEM`); `EINVAL` says that the kernel itself closed the socket.
+    /// `ESHUTDOWN` for ever after [`Self::shutdown`]; `EINVAL` says that the kernel itself closed the socket. Any other error
+    /// is of the moment, such as `ENOMEM`.
     pub fn accept(&self) -> Result<TcpStream> {
+        loop {
+            let accepted = self.accept_socket();
+            if self.closed.load(Relaxed) {
+                return Err(ESHUTDOWN);
+            }
+            match accepted.map(TcpStream::new) {
+                Ok(Ok(stream)) => return Ok(stream),
+                // Reset already: it has no peer any more.
+                Ok(Err(_)) => {}
+                Err(error) if error == ECONNABORTED => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn accept_socket(&self) -> Result<Socket> {
         let mut sock = ptr::null_mut();
         // SAFETY: valid by the invariant; `sock` is a place for the result.
-        let accepted = to_result(unsafe { sys::kernel_accept(self.socket.as_ptr(), &mut sock, 0) });
-        // INVARIANT: `kernel_accept` succeeded when the pointer is used, and gave it to us.
-        let socket = accepted
-            .and(NonNull::new(sock).ok_or(ENOMEM))
-            .map(|sock| Socket { sock });
-        if self.closed.load(Relaxed) {
-            return Err(ESHUTDOWN);
-        }
-        TcpStream::new(socket?)
+        to_result(unsafe { sys::kernel_accept(self.socket.as_ptr(), &mut sock, 0) })?;
+        // INVARIANT: `kernel_accept` succeeded, and gave the socket to us.
+        let sock = NonNull::new(sock).ok_or(ENOMEM)?;
+        Ok(Socket { sock })
     }
 
     /// Ends it: whoever is in [`Self::accept`], or calls it later, gets an error, and clients are refused.
