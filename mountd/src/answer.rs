@@ -9,8 +9,9 @@ use std::net::IpAddr;
 
 use ksmbd_tools::config::{ListedUser, MapToGuest, Share};
 use smb_proto::ipc::{
-    share_flag, tree_flag, tree_status, user_flag, LoginRequest, LoginResponse, LogoutRequest, ShareConfigHead, ShareExtension,
-    Text, TreeConnectRequest, TreeConnectResponse, NO_FORCED_ID, NO_FORCED_ID_WIDE,
+    share_flag, tree_flag, tree_status, user_flag, LoginRequest, LoginResponse, LogoutRequest,
+    ShareConfigHead, ShareExtension, Text, TreeConnectRequest, TreeConnectResponse, NO_FORCED_ID,
+    NO_FORCED_ID_WIDE,
 };
 use smb_proto::wire::Full;
 
@@ -37,7 +38,10 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
         || account == guest
         || settings.config.global.map_to_guest == MapToGuest::BadUser;
     if !becomes_guest {
-        log::info!("login of `{}` refused: there is no such user", account.escape_debug());
+        log::info!(
+            "login of `{}` refused: there is no such user",
+            account.escape_debug()
+        );
         return refusal;
     }
     let ids = state.accounts().user(guest);
@@ -53,7 +57,12 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
     }
 }
 
-fn known_user(state: &State, settings: &Settings, account: &str, handle: u32) -> Result<LoginResponse, Full> {
+fn known_user(
+    state: &State,
+    settings: &Settings,
+    account: &str,
+    handle: u32,
+) -> Result<LoginResponse, Full> {
     let hash = settings.users.get(account).ok_or(Full)?;
     let Some(ids) = state.accounts().user(account) else {
         log::info!("login of `{account}`: not a system user; files can only be reached where a user is forced");
@@ -88,7 +97,9 @@ pub fn groups(state: &State, request: &LoginRequest) -> Vec<u32> {
     if account.is_empty() || !state.settings().users.contains(account) {
         return Vec::new();
     }
-    let Some(ids) = state.accounts().user(account) else { return Vec::new() };
+    let Some(ids) = state.accounts().user(account) else {
+        return Vec::new();
+    };
     state.accounts().groups_of(account, ids.gid)
 }
 
@@ -119,15 +130,27 @@ pub struct ShareAnswer {
 
 /// Answers a question about a share.
 pub fn share(state: &State, name: &[u8], handle: u32) -> ShareAnswer {
-    let none = ShareAnswer { head: ShareConfigHead::none(handle), veto: Vec::new(), path: Vec::new() };
+    let none = ShareAnswer {
+        head: ShareConfigHead::none(handle),
+        veto: Vec::new(),
+        path: Vec::new(),
+    };
     let settings = state.settings();
-    let Some(share) = std::str::from_utf8(name).ok().and_then(|name| settings.config.share(name)) else {
+    let Some(share) = std::str::from_utf8(name)
+        .ok()
+        .and_then(|name| settings.config.share(name))
+    else {
         return none;
     };
-    let Ok(name) = Text::new(share.name.as_bytes()) else { return none };
+    let Ok(name) = Text::new(share.name.as_bytes()) else {
+        return none;
+    };
     state.is_fetched(&share.name);
     // Both forms: the narrow one for a module that knows no other.
-    let narrow = |id: Option<u32>| id.and_then(|id| u16::try_from(id).ok()).unwrap_or(NO_FORCED_ID);
+    let narrow = |id: Option<u32>| {
+        id.and_then(|id| u16::try_from(id).ok())
+            .unwrap_or(NO_FORCED_ID)
+    };
     let mut head = ShareConfigHead {
         flags: share_flags(share),
         create_mask: share.create_mask,
@@ -145,8 +168,16 @@ pub fn share(state: &State, name: &[u8], handle: u32) -> ShareAnswer {
         force_gid: share.force_gid.unwrap_or(NO_FORCED_ID_WIDE),
         reserved: 0,
     };
-    let veto = share.veto_files.iter().flat_map(|name| name.bytes().chain([0])).collect();
-    ShareAnswer { head, veto, path: share.path.clone().into_bytes() }
+    let veto = share
+        .veto_files
+        .iter()
+        .flat_map(|name| name.bytes().chain([0]))
+        .collect();
+    ShareAnswer {
+        head,
+        veto,
+        path: share.path.clone().into_bytes(),
+    }
 }
 
 fn share_flags(share: &Share) -> u32 {
@@ -166,12 +197,17 @@ fn share_flags(share: &Share) -> u32 {
         (share.follow_symlinks, share_flag::FOLLOW_SYMLINKS),
         (share.acl_xattr, share_flag::ACL_XATTR),
         (share.cross_mount, share_flag::CROSS_MOUNT),
-        (share.continuous_availability, share_flag::CONTINUOUS_AVAILABILITY),
+        (
+            share.continuous_availability,
+            share_flag::CONTINUOUS_AVAILABILITY,
+        ),
         (share.hide_unreadable, share_flag::HIDE_UNREADABLE),
         (share.time_machine, share_flag::TIME_MACHINE),
         (share.encrypt, share_flag::ENCRYPT_DATA),
     ];
-    bits.iter().filter(|(on, _)| *on).fold(0, |flags, (_, bit)| flags | bit)
+    bits.iter()
+        .filter(|(on, _)| *on)
+        .fold(0, |flags, (_, bit)| flags | bit)
 }
 
 /// Answers a tree connect, and takes it in if it is allowed.
@@ -190,7 +226,12 @@ pub fn tree_connect(state: &State, request: &TreeConnectRequest) -> TreeConnectR
             (status, 0)
         }
     };
-    TreeConnectResponse { handle: request.handle, status, connection_flags, reserved: [0; 16] }
+    TreeConnectResponse {
+        handle: request.handle,
+        status,
+        connection_flags,
+        reserved: [0; 16],
+    }
 }
 
 /// A refusal: the status for the module, and the reason for the administrator.
@@ -199,18 +240,33 @@ type Refused = (u16, &'static str);
 fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<u16, Refused> {
     let settings = state.settings();
     let name = std::str::from_utf8(request.share.bytes()).unwrap_or_default();
-    let share = settings.config.share(name).ok_or((tree_status::NO_SHARE, "there is no such share"))?;
+    let share = settings
+        .config
+        .share(name)
+        .ok_or((tree_status::NO_SHARE, "there is no such share"))?;
     check_address(share, request.peer.bytes())?;
     let is_guest = request.account_flags & user_flag::GUEST_ACCOUNT != 0;
-    let mut flags = if is_guest { guest_rights(&settings, share)? } else { user_rights(state, &settings, share, request)? };
+    let mut flags = if is_guest {
+        guest_rights(&settings, share)?
+    } else {
+        user_rights(state, &settings, share, request)?
+    };
     if state.has_changed(name) {
         flags |= tree_flag::UPDATE;
     }
-    state.connect(&settings, share, (request.session_id, request.connect_id)).map_err(|refusal| match refusal {
-        Refusal::Sessions => (tree_status::TOO_MANY_SESSIONS, "too many sessions"),
-        Refusal::Connections => (tree_status::TOO_MANY_CONNECTIONS, "too many connections to the share"),
-        Refusal::Exists => (tree_status::CONNECTION_EXISTS, "the tree connect is already known"),
-    })?;
+    state
+        .connect(&settings, share, (request.session_id, request.connect_id))
+        .map_err(|refusal| match refusal {
+            Refusal::Sessions => (tree_status::TOO_MANY_SESSIONS, "too many sessions"),
+            Refusal::Connections => (
+                tree_status::TOO_MANY_CONNECTIONS,
+                "too many connections to the share",
+            ),
+            Refusal::Exists => (
+                tree_status::CONNECTION_EXISTS,
+                "the tree connect is already known",
+            ),
+        })?;
     Ok(flags)
 }
 
@@ -219,11 +275,15 @@ fn check_address(share: &Share, peer: &[u8]) -> Result<(), Refused> {
         return Ok(());
     }
     // An address that cannot be read is on no list: it is refused rather than let in.
-    let address = parse_address(utf8(peer)).ok_or((tree_status::HOST_DENIED, "the address cannot be read"))?;
+    let address = parse_address(utf8(peer))
+        .ok_or((tree_status::HOST_DENIED, "the address cannot be read"))?;
     if share.admits(address) {
         Ok(())
     } else {
-        Err((tree_status::HOST_DENIED, "the address is not allowed by `hosts allow` and `hosts deny`"))
+        Err((
+            tree_status::HOST_DENIED,
+            "the address is not allowed by `hosts allow` and `hosts deny`",
+        ))
     }
 }
 
@@ -235,7 +295,10 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<std::net::SocketAddr>() {
         return Some(address.ip());
     }
-    let inside = text.strip_prefix('[').and_then(|text| text.split(']').next()).unwrap_or(text);
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|text| text.split(']').next())
+        .unwrap_or(text);
     inside.split('%').next()?.parse().ok()
 }
 
@@ -250,18 +313,29 @@ fn rights(writable: bool) -> u16 {
 fn guest_rights(settings: &Settings, share: &Share) -> Result<u16, Refused> {
     if share.is_pipe {
         return if settings.config.global.restrict_anonymous > 0 {
-            Err((tree_status::ERROR, "`restrict anonymous` keeps guests from IPC$"))
+            Err((
+                tree_status::ERROR,
+                "`restrict anonymous` keeps guests from IPC$",
+            ))
         } else {
             Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
         };
     }
     if !share.guest_ok {
-        return Err((tree_status::INVALID_USER, "guests are not allowed (`guest ok`)"));
+        return Err((
+            tree_status::INVALID_USER,
+            "guests are not allowed (`guest ok`)",
+        ));
     }
     Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
 }
 
-fn user_rights(state: &State, settings: &Settings, share: &Share, request: &TreeConnectRequest) -> Result<u16, Refused> {
+fn user_rights(
+    state: &State,
+    settings: &Settings,
+    share: &Share,
+    request: &TreeConnectRequest,
+) -> Result<u16, Refused> {
     let account = std::str::from_utf8(request.account.bytes()).unwrap_or_default();
     if !settings.users.contains(account) {
         return Err((tree_status::NO_USER, "there is no such user any more"));
@@ -270,18 +344,31 @@ fn user_rights(state: &State, settings: &Settings, share: &Share, request: &Tree
         return if share.guest_ok {
             Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
         } else {
-            Err((tree_status::INVALID_USER, "only guests are allowed, but `guest ok` is not set"))
+            Err((
+                tree_status::INVALID_USER,
+                "only guests are allowed, but `guest ok` is not set",
+            ))
         };
     }
-    let listed = |list: &[ListedUser]| list.iter().any(|entry| entry.matches(account, state.accounts()));
+    let listed = |list: &[ListedUser]| {
+        list.iter()
+            .any(|entry| entry.matches(account, state.accounts()))
+    };
     if listed(&share.invalid_users) {
         return Err((tree_status::INVALID_USER, "the user is in `invalid users`"));
     }
     if !share.valid_users.is_empty() && !listed(&share.valid_users) {
-        return Err((tree_status::INVALID_USER, "the user is not in `valid users`"));
+        return Err((
+            tree_status::INVALID_USER,
+            "the user is not in `valid users`",
+        ));
     }
     let writable = !listed(&share.read_list) && (share.writable || listed(&share.write_list));
-    let admin = if listed(&share.admin_users) { tree_flag::ADMIN_ACCOUNT } else { 0 };
+    let admin = if listed(&share.admin_users) {
+        tree_flag::ADMIN_ACCOUNT
+    } else {
+        0
+    };
     Ok(rights(writable) | admin)
 }
 

@@ -19,9 +19,18 @@ struct Fake;
 impl Accounts for Fake {
     fn user(&self, name: &str) -> Option<Ids> {
         match name {
-            "alice" => Some(Ids { uid: 1000, gid: 1000 }),
-            "bob" => Some(Ids { uid: 70_000, gid: 70_000 }),
-            "nobody" => Some(Ids { uid: 65534, gid: 65534 }),
+            "alice" => Some(Ids {
+                uid: 1000,
+                gid: 1000,
+            }),
+            "bob" => Some(Ids {
+                uid: 70_000,
+                gid: 70_000,
+            }),
+            "nobody" => Some(Ids {
+                uid: 65534,
+                gid: 65534,
+            }),
             _ => None,
         }
     }
@@ -29,7 +38,11 @@ impl Accounts for Fake {
         (name == "staff").then_some(50)
     }
     fn groups_of(&self, name: &str, _: u32) -> Vec<u32> {
-        if name == "alice" { vec![50, 70_001] } else { Vec::new() }
+        if name == "alice" {
+            vec![50, 70_001]
+        } else {
+            Vec::new()
+        }
     }
     fn is_member(&self, user: &str, group: &str) -> bool {
         user == "alice" && group == "staff"
@@ -38,13 +51,18 @@ impl Accounts for Fake {
 
 /// Settings with this configuration and the users alice, bob and ghost.
 pub(crate) fn settings(text: &str) -> Settings {
-    let document = Document::parse(Path::new("c"), text, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let document = Document::parse(Path::new("c"), text, &|_| {
+        Err(std::io::ErrorKind::NotFound.into())
+    });
     let loaded = Config::build(document, &Fake);
     let mut users = Users::default();
     for name in ["alice", "bob", "ghost"] {
         users.set(name, NtHash::of(name));
     }
-    Settings { config: loaded.config.expect("a configuration"), users }
+    Settings {
+        config: loaded.config.expect("a configuration"),
+        users,
+    }
 }
 
 /// A state with [`settings`].
@@ -53,10 +71,20 @@ pub(crate) fn state(text: &str) -> State {
 }
 
 fn ask(account: &str) -> LoginRequest {
-    LoginRequest { handle: 7, account: Text::new(account.as_bytes()).unwrap(), reserved: [0; 16] }
+    LoginRequest {
+        handle: 7,
+        account: Text::new(account.as_bytes()).unwrap(),
+        reserved: [0; 16],
+    }
 }
 
-fn connect(state: &State, account: &str, flags: u16, share: &str, tree: u64) -> TreeConnectResponse {
+fn connect(
+    state: &State,
+    account: &str,
+    flags: u16,
+    share: &str,
+    tree: u64,
+) -> TreeConnectResponse {
     tree_connect(
         state,
         &TreeConnectRequest {
@@ -76,7 +104,10 @@ fn connect(state: &State, account: &str, flags: u16, share: &str, tree: u64) -> 
 #[test]
 fn a_known_user_gets_his_hash_and_ids() {
     let response = login(&state(""), &ask("alice"));
-    assert_eq!((response.handle, response.uid, response.gid), (7, 1000, 1000));
+    assert_eq!(
+        (response.handle, response.uid, response.gid),
+        (7, 1000, 1000)
+    );
     assert_eq!(response.status, user_flag::OK | user_flag::EXTENSION);
     assert_eq!(response.nt_hash(), Some(NtHash::of("alice").bytes()));
     assert_eq!(response.account.bytes(), b"alice");
@@ -92,9 +123,15 @@ fn a_user_without_system_account_has_no_ids() {
 
 #[test]
 fn unknown_users_are_refused_or_become_guests() {
-    assert_eq!(login(&state(""), &ask("mallory")).status, user_flag::BAD_USER);
+    assert_eq!(
+        login(&state(""), &ask("mallory")).status,
+        user_flag::BAD_USER
+    );
     assert_eq!(login(&state(""), &ask("mallory")).hash_size, 0);
-    let guest = login(&state("[global]\nmap to guest = bad user\n"), &ask("mallory"));
+    let guest = login(
+        &state("[global]\nmap to guest = bad user\n"),
+        &ask("mallory"),
+    );
     assert_eq!(guest.status, user_flag::OK | user_flag::GUEST_ACCOUNT);
     assert_eq!((guest.uid, guest.hash_size), (65534, 0));
     assert!(guest.account.is_empty());
@@ -102,7 +139,10 @@ fn unknown_users_are_refused_or_become_guests() {
 
 #[test]
 fn anonymous_is_the_guest_account() {
-    assert_eq!(login(&state(""), &ask("")).status, user_flag::OK | user_flag::GUEST_ACCOUNT);
+    assert_eq!(
+        login(&state(""), &ask("")).status,
+        user_flag::OK | user_flag::GUEST_ACCOUNT
+    );
     let broken = state("[global]\nguest account = nosuch\n");
     assert_eq!(login(&broken, &ask("")).status, user_flag::BAD_UID);
 }
@@ -131,11 +171,20 @@ fn wrong_passwords_delay_and_a_right_one_clears() {
     for _ in 0..10 {
         end(user_flag::BAD_PASSWORD);
     }
-    assert_eq!(login(&state, &ask("alice")).status & user_flag::DELAY_SESSION, 0);
+    assert_eq!(
+        login(&state, &ask("alice")).status & user_flag::DELAY_SESSION,
+        0
+    );
     end(user_flag::BAD_PASSWORD);
-    assert_ne!(login(&state, &ask("alice")).status & user_flag::DELAY_SESSION, 0);
+    assert_ne!(
+        login(&state, &ask("alice")).status & user_flag::DELAY_SESSION,
+        0
+    );
     end(0);
-    assert_eq!(login(&state, &ask("alice")).status & user_flag::DELAY_SESSION, 0);
+    assert_eq!(
+        login(&state, &ask("alice")).status & user_flag::DELAY_SESSION,
+        0
+    );
 }
 
 #[test]
@@ -169,9 +218,21 @@ fn lists_decide_who_connects() {
         let response = connect(&state, account, user_flag::OK, share, tree);
         (response.status, response.connection_flags)
     };
-    assert_eq!(ok("alice", "open", 1), (tree_status::OK, tree_flag::WRITABLE));
-    assert_eq!(ok("bob", "OPEN", 2), (tree_status::OK, tree_flag::READ_ONLY));
-    assert_eq!(ok("alice", "some", 3), (tree_status::OK, tree_flag::WRITABLE | tree_flag::ADMIN_ACCOUNT));
+    assert_eq!(
+        ok("alice", "open", 1),
+        (tree_status::OK, tree_flag::WRITABLE)
+    );
+    assert_eq!(
+        ok("bob", "OPEN", 2),
+        (tree_status::OK, tree_flag::READ_ONLY)
+    );
+    assert_eq!(
+        ok("alice", "some", 3),
+        (
+            tree_status::OK,
+            tree_flag::WRITABLE | tree_flag::ADMIN_ACCOUNT
+        )
+    );
     assert_eq!(ok("bob", "some", 4).0, tree_status::INVALID_USER);
     assert_eq!(ok("alice", "not", 5).0, tree_status::INVALID_USER);
     assert_eq!(ok("alice", "nosuch", 6).0, tree_status::NO_SHARE);
@@ -183,22 +244,46 @@ fn lists_decide_who_connects() {
 fn guests_connect_where_they_may() {
     let state = state("[g]\npath=/g\nguest ok=yes\nread only=no\n[u]\npath=/u\n");
     let guest = user_flag::OK | user_flag::GUEST_ACCOUNT;
-    assert_eq!(connect(&state, "", guest, "g", 1).connection_flags, tree_flag::GUEST_ACCOUNT | tree_flag::WRITABLE);
-    assert_eq!(connect(&state, "", guest, "u", 2).status, tree_status::INVALID_USER);
-    assert_eq!(connect(&state, "", guest, "IPC$", 3).status, tree_status::OK);
+    assert_eq!(
+        connect(&state, "", guest, "g", 1).connection_flags,
+        tree_flag::GUEST_ACCOUNT | tree_flag::WRITABLE
+    );
+    assert_eq!(
+        connect(&state, "", guest, "u", 2).status,
+        tree_status::INVALID_USER
+    );
+    assert_eq!(
+        connect(&state, "", guest, "IPC$", 3).status,
+        tree_status::OK
+    );
     let strict = super::tests::state("[global]\nrestrict anonymous = 2\n");
-    assert_eq!(connect(&strict, "", guest, "IPC$", 3).status, tree_status::ERROR);
+    assert_eq!(
+        connect(&strict, "", guest, "IPC$", 3).status,
+        tree_status::ERROR
+    );
 }
 
 #[test]
 fn limits_hold_and_are_freed() {
     let state = state("[global]\nmax active sessions = 1\n[a]\npath=/a\nmax connections = 2\n");
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 1).status, tree_status::OK);
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 2).status, tree_status::OK);
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 3).status, tree_status::TOO_MANY_CONNECTIONS);
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 1).status,
+        tree_status::OK
+    );
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 2).status,
+        tree_status::OK
+    );
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 3).status,
+        tree_status::TOO_MANY_CONNECTIONS
+    );
     state.disconnect((1, 1));
     assert_eq!(state.users_of("A"), 1);
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 3).status, tree_status::OK);
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 3).status,
+        tree_status::OK
+    );
     state.disconnect((1, 2));
     state.disconnect((1, 3));
     state.disconnect((1, 3));
@@ -208,8 +293,14 @@ fn limits_hold_and_are_freed() {
 #[test]
 fn hosts_are_looked_at() {
     let state = state("[a]\npath=/a\nhosts allow=10.0.0.0/24\n[b]\npath=/b\nhosts deny=10.\n");
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 1).status, tree_status::OK);
-    assert_eq!(connect(&state, "alice", user_flag::OK, "b", 2).status, tree_status::HOST_DENIED);
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 1).status,
+        tree_status::OK
+    );
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "b", 2).status,
+        tree_status::HOST_DENIED
+    );
 }
 
 #[test]
@@ -230,8 +321,17 @@ fn addresses_as_the_kernel_prints_them() {
 fn a_changed_share_is_announced_until_fetched() {
     let state = state("[a]\npath=/a\n[b]\npath=/b\n");
     state.replace(settings("[a]\npath=/new\n[b]\npath=/b\n"));
-    assert_ne!(connect(&state, "alice", user_flag::OK, "a", 1).connection_flags & tree_flag::UPDATE, 0);
-    assert_eq!(connect(&state, "alice", user_flag::OK, "b", 2).connection_flags & tree_flag::UPDATE, 0);
+    assert_ne!(
+        connect(&state, "alice", user_flag::OK, "a", 1).connection_flags & tree_flag::UPDATE,
+        0
+    );
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "b", 2).connection_flags & tree_flag::UPDATE,
+        0
+    );
     assert_eq!(share(&state, b"a", 1).path, b"/new");
-    assert_eq!(connect(&state, "alice", user_flag::OK, "a", 3).connection_flags & tree_flag::UPDATE, 0);
+    assert_eq!(
+        connect(&state, "alice", user_flag::OK, "a", 3).connection_flags & tree_flag::UPDATE,
+        0
+    );
 }

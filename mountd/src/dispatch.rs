@@ -4,8 +4,9 @@
 
 use ksmbd_tools::subauth::SubAuth;
 use smb_proto::ipc::{
-    self, user_flag, Command, LoginRequest, LoginResponse, LoginResponseExt, LogoutRequest, RpcCommand, ShareConfigRequest,
-    ShareConfigResponse, SpnegoRequest, SpnegoResponse, TreeConnectRequest, TreeDisconnectRequest,
+    self, user_flag, Command, LoginRequest, LoginResponse, LoginResponseExt, LogoutRequest,
+    RpcCommand, ShareConfigRequest, ShareConfigResponse, SpnegoRequest, SpnegoResponse,
+    TreeConnectRequest, TreeDisconnectRequest,
 };
 use smb_proto::wire::{Malformed, Writer, Written};
 use zerocopy::{Immutable, IntoBytes};
@@ -32,7 +33,11 @@ pub struct Server {
 impl Server {
     /// A server without connections.
     pub fn new(state: State, sub_auth: SubAuth) -> Self {
-        Server { state, pipes: Pipes::default(), sub_auth }
+        Server {
+            state,
+            pipes: Pipes::default(),
+            sub_auth,
+        }
     }
 }
 
@@ -49,7 +54,10 @@ pub fn handle(server: &Server, message: &Message) -> Option<Answer> {
     match answer(server, command, &message.payload) {
         Ok(payload) => command.answer().zip(payload),
         Err(Malformed) => {
-            log::warn!("the module's {command:?} of {} bytes cannot be read", message.payload.len());
+            log::warn!(
+                "the module's {command:?} of {} bytes cannot be read",
+                message.payload.len()
+            );
             None
         }
     }
@@ -59,20 +67,32 @@ fn answer(server: &Server, command: Command, payload: &[u8]) -> Result<Option<Ve
     let state = &server.state;
     match command {
         Command::Heartbeat => log::debug!("the module asks for a sign of life"),
-        Command::LoginRequest => return Ok(fixed(&answer::login(state, &ipc::read::<LoginRequest>(payload)?))),
+        Command::LoginRequest => {
+            return Ok(fixed(&answer::login(
+                state,
+                &ipc::read::<LoginRequest>(payload)?,
+            )))
+        }
         Command::LoginExtRequest => {
             let request: LoginRequest = ipc::read(payload)?;
             let groups = answer::groups(state, &request);
-            return Ok(write(136 + 4 * groups.len(), |w| LoginResponseExt::write(request.handle, &groups, w)));
+            return Ok(write(136 + 4 * groups.len(), |w| {
+                LoginResponseExt::write(request.handle, &groups, w)
+            }));
         }
         Command::ShareConfigRequest => {
             let request: ShareConfigRequest = ipc::read(payload)?;
             let share = answer::share(state, request.name.bytes(), request.handle);
             let size = 536 + share.veto.len() + share.path.len() + 2;
-            return Ok(write(size, |w| ShareConfigResponse::write(&share.head, &share.veto, &share.path, w)));
+            return Ok(write(size, |w| {
+                ShareConfigResponse::write(&share.head, &share.veto, &share.path, w)
+            }));
         }
         Command::TreeConnectRequest => {
-            return Ok(fixed(&answer::tree_connect(state, &ipc::read::<TreeConnectRequest>(payload)?)));
+            return Ok(fixed(&answer::tree_connect(
+                state,
+                &ipc::read::<TreeConnectRequest>(payload)?,
+            )));
         }
         Command::TreeDisconnectRequest => {
             let request: TreeDisconnectRequest = ipc::read(payload)?;
@@ -82,14 +102,23 @@ fn answer(server: &Server, command: Command, payload: &[u8]) -> Result<Option<Ve
         Command::RpcRequest => {
             let request = RpcCommand::parse(payload)?;
             let (flags, reply) = server.pipes.command(server, &request);
-            let answer = RpcCommand { handle: request.handle, flags, payload: &reply };
+            let answer = RpcCommand {
+                handle: request.handle,
+                flags,
+                payload: &reply,
+            };
             return Ok(write(12 + reply.len(), |w| answer.write(w)));
         }
         Command::SpnegoRequest => {
             let request = SpnegoRequest::parse(payload)?;
             log::info!("Kerberos authentication refused: it is not built");
             let login = LoginResponse::refusal(request.handle, user_flag::BAD_USER);
-            let refusal = SpnegoResponse { handle: request.handle, login, key: &[], blob: &[] };
+            let refusal = SpnegoResponse {
+                handle: request.handle,
+                login,
+                key: &[],
+                blob: &[],
+            };
             return Ok(write(156, |w| refusal.write(w)));
         }
         _ => log::warn!("the module sent {command:?}, which is not for the daemon"),

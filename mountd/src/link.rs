@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
-    DecodeError, DefaultNla, Emitable, NetlinkMessage, NetlinkPayload, Nla, NlasIterator, Parseable,
-    ParseableParametrized, NLM_F_ACK, NLM_F_REQUEST,
+    DecodeError, DefaultNla, Emitable, NetlinkMessage, NetlinkPayload, Nla, NlasIterator,
+    Parseable, ParseableParametrized, NLM_F_ACK, NLM_F_REQUEST,
 };
 use netlink_packet_generic::ctrl::{nlas::GenlCtrlAttrs, GenlCtrl, GenlCtrlCmd};
 use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
@@ -68,10 +68,16 @@ impl ParseableParametrized<[u8], GenlHeader> for Message {
             if nla.kind() == u16::from(header.cmd) {
                 let mut payload = vec![0; nla.value_len()];
                 nla.emit_value(&mut payload);
-                return Ok(Message { command: header.cmd, payload });
+                return Ok(Message {
+                    command: header.cmd,
+                    payload,
+                });
             }
         }
-        Err(DecodeError::from(format!("command {} without its attribute", header.cmd)))
+        Err(DecodeError::from(format!(
+            "command {} without its attribute",
+            header.cmd
+        )))
     }
 }
 
@@ -113,9 +119,15 @@ impl Link {
     /// Those of the socket, and [`io::ErrorKind::InvalidInput`] if the payload does not fit an attribute.
     pub fn send(&self, command: Command, payload: Vec<u8>) -> io::Result<()> {
         if payload.len() > usize::from(u16::MAX) - 4 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the payload is too large for an attribute"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the payload is too large for an attribute",
+            ));
         }
-        let mut message = GenlMessage::from_payload(Message { command: command.number(), payload });
+        let mut message = GenlMessage::from_payload(Message {
+            command: command.number(),
+            payload,
+        });
         message.set_resolved_family_id(self.family);
         transmit(&self.socket, NetlinkMessage::from(message))
     }
@@ -128,7 +140,10 @@ impl Link {
     pub fn receive(&self) -> io::Result<Vec<Received>> {
         let (datagram, from) = match self.socket.recv_from_full() {
             Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "the receive queue overflowed"));
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "the receive queue overflowed",
+                ));
             }
             other => other?,
         };
@@ -177,7 +192,9 @@ fn split(datagram: &[u8], family: u16) -> Vec<Received> {
             },
             Err(error) => log::warn!("ignored a netlink message that cannot be read: {error}"),
         }
-        rest = tail.get((length.next_multiple_of(4) - length).min(tail.len())..).unwrap_or(&[]);
+        rest = tail
+            .get((length.next_multiple_of(4) - length).min(tail.len())..)
+            .unwrap_or(&[]);
     }
     messages
 }
@@ -232,7 +249,10 @@ mod tests {
     fn datagram(messages: &[(u8, Vec<u8>)], family: u16) -> Vec<u8> {
         let mut datagram = Vec::new();
         for (command, payload) in messages {
-            let mut message = GenlMessage::from_payload(Message { command: *command, payload: payload.clone() });
+            let mut message = GenlMessage::from_payload(Message {
+                command: *command,
+                payload: payload.clone(),
+            });
             message.set_resolved_family_id(family);
             let mut message = NetlinkMessage::from(message);
             message.finalize();

@@ -14,7 +14,9 @@ use crate::state::State;
 
 /// Writes the list into the pipe of the manager's process id.
 pub fn answer(state: &State) {
-    let Ok(manager) = i32::try_from(std::os::unix::process::parent_id()) else { return };
+    let Ok(manager) = i32::try_from(std::os::unix::process::parent_id()) else {
+        return;
+    };
     let path = paths::list_pipe(manager);
     if let Err(error) = write(&path, &text(state)) {
         log::error!("{}: {error}", path.display());
@@ -23,13 +25,21 @@ pub fn answer(state: &State) {
 
 /// The names of the shares, one in each line.
 fn text(state: &State) -> String {
-    state.settings().config.shares().map(|share| format!("{}\n", share.name)).collect()
+    state
+        .settings()
+        .config
+        .shares()
+        .map(|share| format!("{}\n", share.name))
+        .collect()
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     // Opening for writing alone would wait for a reader that may be gone.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
-    let mut pipe = OpenOptions::new().write(true).custom_flags(flags.bits()).open(path)?;
+    let mut pipe = OpenOptions::new()
+        .write(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
     let meta = pipe.metadata()?;
     if !meta.file_type().is_fifo() || meta.uid() != nix::unistd::geteuid().as_raw() {
         return Err(std::io::Error::other("not a pipe of ours"));

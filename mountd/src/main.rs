@@ -14,8 +14,16 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(exit) => return cli::report(&exit),
     };
-    let target = if arguments.syslog { Target::Syslog } else { Target::Stderr };
-    let program = if arguments.worker { "ksmbd.mountd(worker)" } else { "ksmbd.mountd" };
+    let target = if arguments.syslog {
+        Target::Syslog
+    } else {
+        Target::Stderr
+    };
+    let program = if arguments.worker {
+        "ksmbd.mountd(worker)"
+    } else {
+        "ksmbd.mountd"
+    };
     logger::start(program, target, arguments.common.verbose);
     let outcome = if arguments.worker {
         let sources = Sources {

@@ -46,7 +46,9 @@ pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .context("starting the manager")?;
-    let Some(output) = manager.stdout.take() else { bail!("the manager has no output") };
+    let Some(output) = manager.stdout.take() else {
+        bail!("the manager has no output")
+    };
     if is_ready(output) {
         return Ok(());
     }
@@ -57,12 +59,15 @@ pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
 /// Waits until the process says that it is ready; `false` if it ends before.
 fn is_ready(output: ChildStdout) -> bool {
     let mut line = String::new();
-    matches!(BufReader::new(output).read_line(&mut line), Ok(_) if line == READY)
+    BufReader::new(output).read_line(&mut line).is_ok() && line == READY
 }
 
 /// This very program, by its own name as long as that stands for it.
 fn this_program() -> PathBuf {
-    std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(SELF))
+    std::env::current_exe()
+        .ok()
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from(SELF))
 }
 
 fn worker_arguments(arguments: &Mountd) -> Vec<OsString> {
@@ -131,13 +136,15 @@ fn load_module() {
 
 fn forward_signals(sender: Sender<Event>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if sender.send(Event::Signal(signal)).is_err() {
-                return;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(Event::Signal(signal)).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -158,7 +165,11 @@ struct Manager<'a> {
 impl Manager<'_> {
     fn start(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(this_program());
-        command.args(worker_arguments(self.arguments)).arg("--worker").stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(worker_arguments(self.arguments))
+            .arg("--worker")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         if self.arguments.syslog {
             command.arg("--syslog");
         }
@@ -172,13 +183,18 @@ impl Manager<'_> {
                 }
             })?;
         }
-        self.worker = Some(Worker { child, since: Instant::now() });
+        self.worker = Some(Worker {
+            child,
+            since: Instant::now(),
+        });
         Ok(())
     }
 
     fn watch(&mut self) -> anyhow::Result<()> {
         loop {
-            let Ok(event) = self.events.recv() else { return Ok(()) };
+            let Ok(event) = self.events.recv() else {
+                return Ok(());
+            };
             match event {
                 Event::Ready => self.ready(),
                 Event::Signal(SIGCHLD) => {
@@ -207,19 +223,26 @@ impl Manager<'_> {
 
     /// The worker's status, if it ended.
     fn reap(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        let Some(worker) = &mut self.worker else { return Ok(None) };
+        let Some(worker) = &mut self.worker else {
+            return Ok(None);
+        };
         worker.child.try_wait().context("waiting for the worker")
     }
 
     fn restart(&mut self, status: ExitStatus) -> anyhow::Result<()> {
-        let Some(worker) = self.worker.take() else { return Ok(()) };
+        let Some(worker) = self.worker.take() else {
+            return Ok(());
+        };
         if !self.was_ready {
             bail!("the worker could not start ({status})");
         }
         if worker.since.elapsed() > STEADY {
             self.pause = Duration::ZERO;
         }
-        log::error!("the worker ended ({status}); starting another in {} s", self.pause.as_secs());
+        log::error!(
+            "the worker ended ({status}); starting another in {} s",
+            self.pause.as_secs()
+        );
         thread::sleep(self.pause);
         self.pause = (self.pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
         self.start()
@@ -227,7 +250,9 @@ impl Manager<'_> {
 
     fn pass_on(&self, signal: Signal) {
         let Some(worker) = &self.worker else { return };
-        let Ok(pid) = i32::try_from(worker.child.id()) else { return };
+        let Ok(pid) = i32::try_from(worker.child.id()) else {
+            return;
+        };
         if let Err(errno) = kill(Pid::from_raw(pid), signal) {
             log::error!("{signal} could not be passed on to the worker: {errno}");
         }
@@ -236,7 +261,9 @@ impl Manager<'_> {
     /// Ends the worker, by force if it must be.
     fn stop(&mut self) {
         self.pass_on(Signal::SIGTERM);
-        let Some(mut worker) = self.worker.take() else { return };
+        let Some(mut worker) = self.worker.take() else {
+            return;
+        };
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             match worker.child.try_wait() {

@@ -7,12 +7,18 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Sends `message`, such as `READY=1`, if somebody listens.
 pub fn notify(message: &str) {
-    let Some(path) = std::env::var("NOTIFY_SOCKET").ok().filter(|path| !path.is_empty()) else { return };
+    let Some(path) = std::env::var("NOTIFY_SOCKET")
+        .ok()
+        .filter(|path| !path.is_empty())
+    else {
+        return;
+    };
     let address = match path.strip_prefix('@') {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(&path),
     };
-    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address));
+    let sent = address
+        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address));
     if let Err(error) = sent {
         log::debug!("systemd could not be told `{message}`: {error}");
     }

@@ -22,7 +22,10 @@ pub fn payload(global: &Global, sub_auth: SubAuth) -> Result<Vec<u8>, Full> {
             interfaces.push(0);
         }
     }
-    let startup = Startup { head: head(global, sub_auth)?, interfaces: &interfaces };
+    let startup = Startup {
+        head: head(global, sub_auth)?,
+        interfaces: &interfaces,
+    };
     let mut payload = vec![0; startup.head.as_bytes().len() + interfaces.len()];
     startup.write(&mut Writer::new(&mut payload))?;
     Ok(payload)
@@ -95,11 +98,17 @@ mod tests {
         assert_eq!(head.min_protocol.bytes(), b"SMB3_11");
         assert!(head.max_protocol.is_empty());
         assert_eq!({ head.signing }, setting::MANDATORY);
-        assert_eq!({ head.flags }, global_flag::LEASES | global_flag::ENCRYPTION);
+        assert_eq!(
+            { head.flags },
+            global_flag::LEASES | global_flag::ENCRYPTION
+        );
         assert_eq!({ head.tcp_port }, 4450);
         assert_eq!({ head.max_read }, 8 << 20);
         assert_eq!({ head.max_write }, 0);
         assert_eq!({ head.sub_auth }, [1, 2, 3]);
-        assert_eq!(startup.interface_names().collect::<Vec<_>>(), [b"eth0".as_slice(), b"lo"]);
+        assert_eq!(
+            startup.interface_names().collect::<Vec<_>>(),
+            [b"eth0".as_slice(), b"lo"]
+        );
     }
 }

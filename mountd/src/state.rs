@@ -88,19 +88,26 @@ pub fn load(sources: &Sources, accounts: &dyn Accounts) -> Result<Settings, Stri
     let users = match Users::load(&sources.users) {
         Ok(Some(users)) => users,
         Ok(None) => {
-            log::warn!("{} does not exist: only guest sessions, where permitted, will work", sources.users.display());
+            log::warn!(
+                "{} does not exist: only guest sessions, where permitted, will work",
+                sources.users.display()
+            );
             Users::default()
         }
         Err(error) => return Err(format!("the user database cannot be read: {error}")),
     };
-    let Loaded { config, diagnostics } = Config::load(&sources.config, accounts);
+    let Loaded {
+        config,
+        diagnostics,
+    } = Config::load(&sources.config, accounts);
     for diagnostic in &diagnostics {
         match diagnostic.severity {
             Severity::Warning => log::warn!("{diagnostic}"),
             Severity::Error | Severity::Fatal => log::error!("{diagnostic}"),
         }
     }
-    let mut config = config.ok_or_else(|| format!("{} cannot be used", sources.config.display()))?;
+    let mut config =
+        config.ok_or_else(|| format!("{} cannot be used", sources.config.display()))?;
     if let Some(port) = sources.port {
         config.global.tcp_port = port;
     }
@@ -131,7 +138,10 @@ impl State {
 
     /// Takes new settings. Shares that changed are remembered, so that the module is told at their next tree connect.
     pub fn replace(&self, settings: Settings) {
-        let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut changed = lock(&self.changed);
         for share in current.config.shares() {
             if settings.config.share(&share.name) != Some(share) {
@@ -162,12 +172,19 @@ impl State {
         if connections.trees.contains_key(&tree) {
             return Err(Refusal::Exists);
         }
-        let most = usize::try_from(settings.config.global.max_active_sessions).unwrap_or(usize::MAX);
+        let most =
+            usize::try_from(settings.config.global.max_active_sessions).unwrap_or(usize::MAX);
         if !connections.sessions.contains_key(&tree.0) && connections.sessions.len() >= most {
             return Err(Refusal::Sessions);
         }
         let most = usize::try_from(share.max_connections).unwrap_or(usize::MAX);
-        if connections.trees.values().filter(|connected| **connected == name).count() >= most {
+        if connections
+            .trees
+            .values()
+            .filter(|connected| **connected == name)
+            .count()
+            >= most
+        {
             return Err(Refusal::Connections);
         }
         connections.trees.insert(tree, name);
@@ -193,7 +210,11 @@ impl State {
     /// Number of tree connects to a share.
     pub fn users_of(&self, share: &str) -> u32 {
         let share = fold_name(share);
-        let count = lock(&self.connections).trees.values().filter(|connected| **connected == share).count();
+        let count = lock(&self.connections)
+            .trees
+            .values()
+            .filter(|connected| **connected == share)
+            .count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
@@ -214,6 +235,8 @@ impl State {
 
     /// Whether the account failed so often that the module is to delay it.
     pub fn is_delayed(&self, account: &str) -> bool {
-        lock(&self.failures).get(account).is_some_and(|count| *count > PATIENCE)
+        lock(&self.failures)
+            .get(account)
+            .is_some_and(|count| *count > PATIENCE)
     }
 }

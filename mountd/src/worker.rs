@@ -46,10 +46,21 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
     let startup = startup::payload(&settings.config.global, sub_auth)
         .map_err(|_| anyhow::anyhow!("a text of the configuration is too long for the module"))?;
     let link = Arc::new(Link::open().context("reaching the ksmbd module (is it loaded?)")?);
-    let server = Arc::new(Server::new(State::new(settings, Box::new(System)), sub_auth));
+    let server = Arc::new(Server::new(
+        State::new(settings, Box::new(System)),
+        sub_auth,
+    ));
     let queue = start_threads(&server, &link)?;
-    link.send(Command::StartingUp, startup).context("sending the start-up request")?;
-    let mut events = Events { link, signals, queue, server, sources: sources.clone(), is_ready: false };
+    link.send(Command::StartingUp, startup)
+        .context("sending the start-up request")?;
+    let mut events = Events {
+        link,
+        signals,
+        queue,
+        server,
+        sources: sources.clone(),
+        is_ready: false,
+    };
     while events.next()? {}
     log::info!("worker ends");
     Ok(())
@@ -63,14 +74,16 @@ fn signal_pipe() -> io::Result<UnixStream> {
         let writer = writer.try_clone()?;
         let number = u8::try_from(signal).unwrap_or(0);
         signal_hook::iterator::Signals::new([signal]).and_then(|mut signals| {
-            thread::Builder::new().name("signals".into()).spawn(move || {
-                let mut writer = writer;
-                for _ in signals.forever() {
-                    if writer.write_all(&[number]).is_err() {
-                        return;
+            thread::Builder::new()
+                .name("signals".into())
+                .spawn(move || {
+                    let mut writer = writer;
+                    for _ in signals.forever() {
+                        if writer.write_all(&[number]).is_err() {
+                            return;
+                        }
                     }
-                }
-            })?;
+                })?;
             Ok(())
         })?;
     }
@@ -81,7 +94,8 @@ fn start_threads(server: &Arc<Server>, link: &Arc<Link>) -> io::Result<SyncSende
     let (sender, receiver) = sync_channel::<Message>(QUEUE);
     let receiver = Arc::new(Mutex::new(receiver));
     for number in 0..THREADS {
-        let (server, link, receiver) = (Arc::clone(server), Arc::clone(link), Arc::clone(&receiver));
+        let (server, link, receiver) =
+            (Arc::clone(server), Arc::clone(link), Arc::clone(&receiver));
         thread::Builder::new()
             .name(format!("answer-{number}"))
             .spawn(move || while answer_one(&server, &link, &receiver) {})?;
@@ -91,7 +105,10 @@ fn start_threads(server: &Arc<Server>, link: &Arc<Link>) -> io::Result<SyncSende
 
 /// Takes a message from the queue and answers it; `false` once the queue is gone.
 fn answer_one(server: &Server, link: &Link, receiver: &Mutex<Receiver<Message>>) -> bool {
-    let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let received = receiver
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .recv();
     let Ok(message) = received else { return false };
     // A fault in one answer must cost that answer alone.
     let answer = catch_unwind(AssertUnwindSafe(|| dispatch::handle(server, &message)));
@@ -197,7 +214,9 @@ impl Events {
     fn list(&self) {
         let server = Arc::clone(&self.server);
         // Whoever asked may be slow to read.
-        let started = thread::Builder::new().name("list".into()).spawn(move || list::answer(&server.state));
+        let started = thread::Builder::new()
+            .name("list".into())
+            .spawn(move || list::answer(&server.state));
         if let Err(error) = started {
             log::error!("shares cannot be listed: {error}");
         }

@@ -650,7 +650,9 @@ impl LoginResponse {
     ///
     /// [`Malformed`] if `hash_size` exceeds the field.
     pub fn hash_bytes(&self) -> Parsed<&[u8]> {
-        self.hash.get(..usize::from(self.hash_size)).ok_or(Malformed)
+        self.hash
+            .get(..usize::from(self.hash_size))
+            .ok_or(Malformed)
     }
 
     /// The hash, if it has the 16 bytes of an NT hash.
@@ -683,7 +685,13 @@ pub struct LoginResponseExtHead {
     /// Zero.
     pub reserved: [u8; 128],
 }
-fixed!(LoginResponseExtHead, 136, handle = 0, groups = 4, reserved = 8);
+fixed!(
+    LoginResponseExtHead,
+    136,
+    handle = 0,
+    groups = 4,
+    reserved = 8
+);
 
 /// [`Command::LoginExtResponse`]: an account's supplementary groups, when received.
 #[derive(Clone, Copy)]
@@ -707,7 +715,10 @@ impl<'a> LoginResponseExt<'a> {
             return Err(Malformed);
         }
         let size = count.checked_mul(size_of::<u32>()).ok_or(Malformed)?;
-        Ok(LoginResponseExt { handle: head.handle, groups: reader.take(size)? })
+        Ok(LoginResponseExt {
+            handle: head.handle,
+            groups: reader.take(size)?,
+        })
     }
 
     /// Number of groups.
@@ -722,7 +733,9 @@ impl<'a> LoginResponseExt<'a> {
 
     /// The group ids.
     pub fn groups(&self) -> impl Iterator<Item = u32> + 'a {
-        self.groups.chunks_exact(4).filter_map(|id| id.try_into().ok().map(u32::from_ne_bytes))
+        self.groups
+            .chunks_exact(4)
+            .filter_map(|id| id.try_into().ok().map(u32::from_ne_bytes))
     }
 
     /// Writes an answer with `groups`.
@@ -735,7 +748,11 @@ impl<'a> LoginResponseExt<'a> {
             return Err(Full);
         }
         let count = i32::try_from(groups.len()).map_err(|_| Full)?;
-        w.put(&LoginResponseExtHead { handle, groups: count, reserved: [0; 128] })?;
+        w.put(&LoginResponseExtHead {
+            handle,
+            groups: count,
+            reserved: [0; 128],
+        })?;
         groups.iter().try_for_each(|id| w.bytes(&id.to_ne_bytes()))
     }
 }
@@ -772,8 +789,12 @@ impl ShareExtension {
     /// Says that the sender knows the extension.
     pub const MARK: u32 = 0x3158_5352;
     /// The sender does not know the extension.
-    pub const ABSENT: ShareExtension =
-        ShareExtension { mark: 0, force_uid: 0, force_gid: 0, reserved: 0 };
+    pub const ABSENT: ShareExtension = ShareExtension {
+        mark: 0,
+        force_uid: 0,
+        force_gid: 0,
+        reserved: 0,
+    };
 }
 
 /// Fixed part of [`ShareConfigResponse`].
@@ -847,12 +868,20 @@ impl ShareConfigHead {
 
     /// The user of every access, if one is forced.
     pub fn forced_uid(&self) -> Option<u32> {
-        forced(self.extension.mark, self.extension.force_uid, self.force_uid)
+        forced(
+            self.extension.mark,
+            self.extension.force_uid,
+            self.force_uid,
+        )
     }
 
     /// The group of every access, if one is forced.
     pub fn forced_gid(&self) -> Option<u32> {
-        forced(self.extension.mark, self.extension.force_gid, self.force_gid)
+        forced(
+            self.extension.mark,
+            self.extension.force_gid,
+            self.force_gid,
+        )
     }
 }
 
@@ -886,7 +915,11 @@ impl<'a> ShareConfigResponse<'a> {
         let head: ShareConfigHead = reader.get()?;
         head.name.terminated()?;
         if head.flags == 0 || head.flags & share_flag::PIPE != 0 {
-            return Ok(ShareConfigResponse { head, veto: &[], path: &[] });
+            return Ok(ShareConfigResponse {
+                head,
+                veto: &[],
+                path: &[],
+            });
         }
         if head.payload_size != 0 {
             reader = reader.sub(length(head.payload_size)?)?;
@@ -992,7 +1025,14 @@ pub struct TreeConnectResponse {
     /// Zero.
     pub reserved: [u32; 16],
 }
-fixed!(TreeConnectResponse, 72, handle = 0, status = 4, connection_flags = 6, reserved = 8);
+fixed!(
+    TreeConnectResponse,
+    72,
+    handle = 0,
+    status = 4,
+    connection_flags = 6,
+    reserved = 8
+);
 
 /// [`Command::TreeDisconnectRequest`].
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -1005,7 +1045,13 @@ pub struct TreeDisconnectRequest {
     /// Zero.
     pub reserved: [u32; 16],
 }
-fixed!(TreeDisconnectRequest, 80, session_id = 0, connect_id = 8, reserved = 16);
+fixed!(
+    TreeDisconnectRequest,
+    80,
+    session_id = 0,
+    connect_id = 8,
+    reserved = 16
+);
 
 /// [`Command::LogoutRequest`]: a session ended.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -1018,7 +1064,13 @@ pub struct LogoutRequest {
     /// Zero.
     pub reserved: [u32; 16],
 }
-fixed!(LogoutRequest, 116, account = 0, account_flags = 48, reserved = 52);
+fixed!(
+    LogoutRequest,
+    116,
+    account = 0,
+    account_flags = 48,
+    reserved = 52
+);
 
 /// Fixed part of [`RpcCommand`].
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -1054,7 +1106,11 @@ impl<'a> RpcCommand<'a> {
         let mut reader = Reader::new(payload);
         let head: RpcHead = reader.get()?;
         let payload = reader.take(length(head.payload_size)?)?;
-        Ok(RpcCommand { handle: head.handle, flags: head.flags, payload })
+        Ok(RpcCommand {
+            handle: head.handle,
+            flags: head.flags,
+            payload,
+        })
     }
 
     /// Writes the command.
@@ -1064,7 +1120,11 @@ impl<'a> RpcCommand<'a> {
     /// [`Full`] if it does not fit.
     pub fn write(&self, w: &mut Writer<'_>) -> Written {
         let payload_size = u32::try_from(self.payload.len()).map_err(|_| Full)?;
-        w.put(&RpcHead { handle: self.handle, flags: self.flags, payload_size })?;
+        w.put(&RpcHead {
+            handle: self.handle,
+            flags: self.flags,
+            payload_size,
+        })?;
         w.bytes(self.payload)
     }
 }
@@ -1081,7 +1141,13 @@ pub struct SpnegoRequestHead {
     /// The blob's first bytes, or padding.
     pub blob_start: [u8; 2],
 }
-fixed!(SpnegoRequestHead, 8, handle = 0, blob_size = 4, blob_start = 6);
+fixed!(
+    SpnegoRequestHead,
+    8,
+    handle = 0,
+    blob_size = 4,
+    blob_start = 6
+);
 
 impl SpnegoRequestHead {
     /// Where the blob begins.
@@ -1107,7 +1173,10 @@ impl<'a> SpnegoRequest<'a> {
         let mut reader = Reader::new(payload);
         let handle = u32::from_ne_bytes(reader.array()?);
         let size = u16::from_ne_bytes(reader.array()?);
-        Ok(SpnegoRequest { handle, blob: reader.take(usize::from(size))? })
+        Ok(SpnegoRequest {
+            handle,
+            blob: reader.take(usize::from(size))?,
+        })
     }
 
     /// Writes the request, of `8 + blob.len()` bytes.
@@ -1137,7 +1206,14 @@ pub struct SpnegoResponseHead {
     /// Bytes of the answering token.
     pub blob_size: u16,
 }
-fixed!(SpnegoResponseHead, 156, handle = 0, login = 4, key_size = 152, blob_size = 154);
+fixed!(
+    SpnegoResponseHead,
+    156,
+    handle = 0,
+    login = 4,
+    key_size = 152,
+    blob_size = 154
+);
 
 /// [`Command::SpnegoResponse`]. Holds the session key, so it has no `Debug`.
 #[derive(Clone, Copy)]
@@ -1193,5 +1269,10 @@ fn length(size: u32) -> Parsed<usize> {
 
 /// The strings of a NUL-separated list, without the empty ones.
 fn strings(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| *byte == 0).filter(|name| !name.is_empty())
+    list.split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+#[path = "ipc_tests.rs"]
+mod tests;

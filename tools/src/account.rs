@@ -34,7 +34,10 @@ pub struct System;
 impl Accounts for System {
     fn user(&self, name: &str) -> Option<Ids> {
         let user = User::from_name(name).ok()??;
-        Some(Ids { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+        Some(Ids {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
     }
 
     fn group(&self, name: &str) -> Option<u32> {
@@ -42,17 +45,27 @@ impl Accounts for System {
     }
 
     fn groups_of(&self, name: &str, primary: u32) -> Vec<u32> {
-        let Ok(name) = CString::new(name) else { return Vec::new() };
+        let Ok(name) = CString::new(name) else {
+            return Vec::new();
+        };
         let groups = getgrouplist(&name, Gid::from_raw(primary)).unwrap_or_default();
-        groups.into_iter().map(Gid::as_raw).filter(|gid| *gid != primary).collect()
+        groups
+            .into_iter()
+            .map(Gid::as_raw)
+            .filter(|gid| *gid != primary)
+            .collect()
     }
 
     fn is_member(&self, user: &str, group: &str) -> bool {
-        let Ok(Some(group)) = Group::from_name(group) else { return false };
+        let Ok(Some(group)) = Group::from_name(group) else {
+            return false;
+        };
         if group.mem.iter().any(|member| member == user) {
             return true;
         }
-        let Some(ids) = self.user(user) else { return false };
+        let Some(ids) = self.user(user) else {
+            return false;
+        };
         let gid = group.gid.as_raw();
         ids.gid == gid || self.groups_of(user, ids.gid).contains(&gid)
     }

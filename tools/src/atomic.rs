@@ -78,22 +78,33 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 }
 
 fn replace_as(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = write_new(&temporary, content, mode, owner).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_new(&temporary, content, mode, owner).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // Nothing more can be done about a file that cannot be removed either.
         let _ = fs::remove_file(&temporary);
         return written;
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)?;
     if let Some((uid, gid)) = owner {
         let mine = file.metadata()?;
@@ -115,10 +126,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         replace(&path, b"one", 0o640).unwrap();
-        Locked::open(&path, 0o600).unwrap().replace(b"two", Some(0o600)).unwrap();
+        Locked::open(&path, 0o600)
+            .unwrap()
+            .replace(b"two", Some(0o600))
+            .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays behind");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no temporary file stays behind"
+        );
     }
 
     #[test]
@@ -126,7 +144,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         replace(&path, b"one", 0o604).unwrap();
-        Locked::open(&path, 0o600).unwrap().replace(b"two", None).unwrap();
+        Locked::open(&path, 0o600)
+            .unwrap()
+            .replace(b"two", None)
+            .unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
     }
 
@@ -136,7 +157,10 @@ mod tests {
         let (path, link) = (dir.path().join("file"), dir.path().join("link"));
         replace(&path, b"one", 0o600).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        Locked::open(&link, 0o600).unwrap().replace(b"two", None).unwrap();
+        Locked::open(&link, 0o600)
+            .unwrap()
+            .replace(b"two", None)
+            .unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&path).unwrap(), b"two");
     }

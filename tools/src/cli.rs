@@ -187,9 +187,14 @@ where
 {
     // clap prints `name version`; ours is the line that scripts know.
     let command = T::command();
-    let matches = command.try_get_matches_from(arguments).and_then(|matches| T::from_arg_matches(&matches));
+    let matches = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| T::from_arg_matches(&matches));
     matches.map_err(|error| {
-        let status = u8::from(!matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion));
+        let status = u8::from(!matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        ));
         Exit { error, status }
     })
 }
@@ -237,12 +242,42 @@ mod tests {
 
     #[test]
     fn mistakes_end_with_one_and_help_with_zero() {
-        assert_eq!(parse::<Control, _>(args("ksmbd.control")).unwrap_err().status, 1);
-        assert_eq!(parse::<Control, _>(args("ksmbd.control -s -r")).unwrap_err().status, 1);
-        assert_eq!(parse::<Mountd, _>(args("ksmbd.mountd -p 0")).unwrap_err().status, 1);
-        assert_eq!(parse::<AddUser, _>(args("ksmbd.adduser -a -d x")).unwrap_err().status, 1);
-        assert_eq!(parse::<AddUser, _>(args("ksmbd.adduser --help")).unwrap_err().status, 0);
-        assert_eq!(parse::<AddShare, _>(args("ksmbd.addshare -V")).unwrap_err().status, 0);
+        assert_eq!(
+            parse::<Control, _>(args("ksmbd.control"))
+                .unwrap_err()
+                .status,
+            1
+        );
+        assert_eq!(
+            parse::<Control, _>(args("ksmbd.control -s -r"))
+                .unwrap_err()
+                .status,
+            1
+        );
+        assert_eq!(
+            parse::<Mountd, _>(args("ksmbd.mountd -p 0"))
+                .unwrap_err()
+                .status,
+            1
+        );
+        assert_eq!(
+            parse::<AddUser, _>(args("ksmbd.adduser -a -d x"))
+                .unwrap_err()
+                .status,
+            1
+        );
+        assert_eq!(
+            parse::<AddUser, _>(args("ksmbd.adduser --help"))
+                .unwrap_err()
+                .status,
+            0
+        );
+        assert_eq!(
+            parse::<AddShare, _>(args("ksmbd.addshare -V"))
+                .unwrap_err()
+                .status,
+            0
+        );
     }
 
     #[test]
@@ -257,6 +292,9 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(share.option, ["path = /x", "read only = no"]);
-        assert_eq!(Action::from_flags(share.add, share.update, share.delete), Action::Add);
+        assert_eq!(
+            Action::from_flags(share.add, share.update, share.delete),
+            Action::Add
+        );
     }
 }

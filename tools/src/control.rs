@@ -17,7 +17,10 @@ pub struct Module {
 
 impl Default for Module {
     fn default() -> Self {
-        Module { class: PathBuf::from(paths::CONTROL_CLASS), version: PathBuf::from(paths::MODULE_VERSION) }
+        Module {
+            class: PathBuf::from(paths::CONTROL_CLASS),
+            version: PathBuf::from(paths::MODULE_VERSION),
+        }
     }
 }
 
@@ -35,7 +38,10 @@ pub struct Stats {
 impl Module {
     /// A module whose files lie elsewhere, for tests.
     pub fn at(root: &Path) -> Self {
-        Module { class: root.join("class"), version: root.join("version") }
+        Module {
+            class: root.join("class"),
+            version: root.join("version"),
+        }
     }
 
     /// Whether the module is loaded.
@@ -49,7 +55,10 @@ impl Module {
     ///
     /// Those of writing `kill_server`.
     pub fn kill_server(&self) -> io::Result<()> {
-        OpenOptions::new().write(true).open(self.class.join("kill_server"))?.write_all(b"hard")
+        OpenOptions::new()
+            .write(true)
+            .open(self.class.join("kill_server"))?
+            .write_all(b"hard")
     }
 
     /// The debug components, enabled ones in brackets.
@@ -58,7 +67,9 @@ impl Module {
     ///
     /// Those of reading `debug`.
     pub fn debug(&self) -> io::Result<String> {
-        Ok(fs::read_to_string(self.class.join("debug"))?.trim_end().to_owned())
+        Ok(fs::read_to_string(self.class.join("debug"))?
+            .trim_end()
+            .to_owned())
     }
 
     /// Toggles a debug component and gives what `debug` then reads.
@@ -67,7 +78,10 @@ impl Module {
     ///
     /// Those of writing and reading `debug`.
     pub fn toggle_debug(&self, component: &str) -> io::Result<String> {
-        let mut file = OpenOptions::new().read(true).write(true).open(self.class.join("debug"))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.class.join("debug"))?;
         file.write_all(component.as_bytes())?;
         file.rewind()?;
         let mut text = String::new();
@@ -115,7 +129,10 @@ mod tests {
     #[test]
     fn reads_stats() {
         let stats = parse_stats("2 running 445 7\n").unwrap();
-        assert_eq!((stats.state.as_str(), stats.port, stats.silence), ("running", 445, 7));
+        assert_eq!(
+            (stats.state.as_str(), stats.port, stats.silence),
+            ("running", 445, 7)
+        );
         for bad in ["", "1 running 445 7", "2 running", "2 running x 7"] {
             assert_eq!(parse_stats(bad), None);
         }
@@ -125,6 +142,8 @@ mod tests {
     fn absent_module_is_an_error() {
         let module = Module::at(Path::new("/nonexistent"));
         assert!(!module.is_loaded());
-        assert!(module.kill_server().is_err() && module.version().is_err() && module.debug().is_err());
+        assert!(
+            module.kill_server().is_err() && module.version().is_err() && module.debug().is_err()
+        );
     }
 }

@@ -38,7 +38,11 @@ impl Lock {
     /// [`LockError`].
     pub fn take(path: &Path) -> Result<Self, LockError> {
         loop {
-            let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+            let made = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(path);
             let file = match made {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -50,9 +54,13 @@ impl Lock {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+            let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+                .map_err(|(_, errno)| io::Error::from(errno))?;
             file.write_all(std::process::id().to_string().as_bytes())?;
-            return Ok(Lock { path: path.to_path_buf(), _file: file });
+            return Ok(Lock {
+                path: path.to_path_buf(),
+                _file: file,
+            });
         }
     }
 }
@@ -89,7 +97,9 @@ pub fn holder(path: &Path) -> Option<Pid> {
 ///
 /// Those of sending.
 pub fn signal(path: &Path, signal: Signal) -> io::Result<Option<Pid>> {
-    let Some(pid) = holder(path) else { return Ok(None) };
+    let Some(pid) = holder(path) else {
+        return Ok(None);
+    };
     kill(pid, signal)?;
     Ok(Some(pid))
 }
@@ -103,8 +113,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let lock = Lock::take(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), std::process::id().to_string());
-        assert!(matches!(Lock::take(&path), Err(LockError::Held(pid)) if pid.unsigned_abs() == std::process::id()));
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            std::process::id().to_string()
+        );
+        assert!(
+            matches!(Lock::take(&path), Err(LockError::Held(pid)) if pid.unsigned_abs() == std::process::id())
+        );
         drop(lock);
         assert!(!path.exists());
     }

@@ -27,11 +27,18 @@ pub enum Target {
 
 /// Starts logging as `program`. `verbose` shows debug messages too; the variable `KSMBD_LOG` chooses as `RUST_LOG` does.
 pub fn start(program: &str, target: Target, verbose: bool) {
-    let level = if verbose { LevelFilter::Debug } else { LevelFilter::Info };
+    let level = if verbose {
+        LevelFilter::Debug
+    } else {
+        LevelFilter::Info
+    };
     match target {
         Target::Stderr => to_stderr(program, level),
         Target::Syslog => {
-            let logger = Syslog { program: program.to_owned(), socket: Mutex::new(None) };
+            let logger = Syslog {
+                program: program.to_owned(),
+                socket: Mutex::new(None),
+            };
             if log::set_boxed_logger(Box::new(logger)).is_ok() {
                 log::set_max_level(level);
             }
@@ -43,12 +50,21 @@ fn to_stderr(program: &str, level: LevelFilter) {
     let program = program.to_owned();
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level).parse_env("KSMBD_LOG").format(move |out, record| {
-        if in_journal {
-            write!(out, "<{}>", priority(record.level()))?;
-        }
-        writeln!(out, "[{program}/{}]: {}: {}", std::process::id(), name(record.level()), record.args())
-    });
+    builder
+        .filter_level(level)
+        .parse_env("KSMBD_LOG")
+        .format(move |out, record| {
+            if in_journal {
+                write!(out, "<{}>", priority(record.level()))?;
+            }
+            writeln!(
+                out,
+                "[{program}/{}]: {}: {}",
+                std::process::id(),
+                name(record.level()),
+                record.args()
+            )
+        });
     // A logger that is already there stays.
     let _ = builder.try_init();
 }
@@ -80,7 +96,9 @@ struct Syslog {
 
 impl Syslog {
     fn send(&self, text: &[u8]) {
-        let Ok(mut socket) = self.socket.lock() else { return };
+        let Ok(mut socket) = self.socket.lock() else {
+            return;
+        };
         for _ in 0..2 {
             if socket.is_none() {
                 *socket = connect();

@@ -16,7 +16,10 @@ pub fn parse(text: &str) -> Option<SubAuth> {
     let line = text.lines().next()?;
     let mut parts = line.trim().split(':').map(|part| {
         // `u32::from_str` would also take a sign.
-        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten()
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| part.parse().ok())
+            .flatten()
     });
     let three = [parts.next()??, parts.next()??, parts.next()??];
     parts.next().is_none().then_some(three)
@@ -58,7 +61,10 @@ fn random() -> io::Result<SubAuth> {
     let mut subauth = [0; 3];
     for (number, bytes) in subauth.iter_mut().zip(bytes.chunks_exact(4)) {
         // Other implementations read these numbers as signed.
-        *number = bytes.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte)) >> 1;
+        *number = bytes
+            .iter()
+            .fold(0u32, |sum, byte| sum << 8 | u32::from(*byte))
+            >> 1;
     }
     Ok(subauth)
 }
@@ -69,12 +75,25 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        assert_eq!(parse(&format([1, 4_294_967_295, 0])), Some([1, 4_294_967_295, 0]));
+        assert_eq!(
+            parse(&format([1, 4_294_967_295, 0])),
+            Some([1, 4_294_967_295, 0])
+        );
     }
 
     #[test]
     fn refuses_anything_else() {
-        for text in ["", "1:2", "1:2:3:4", "a:2:3", "+1:2:3", "1:2:", ":::", "1:2:4294967296", "-1:2:3"] {
+        for text in [
+            "",
+            "1:2",
+            "1:2:3:4",
+            "a:2:3",
+            "+1:2:3",
+            "1:2:",
+            ":::",
+            "1:2:4294967296",
+            "-1:2:3",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -135,11 +135,15 @@ impl Users {
                 continue;
             }
             // Only the name is quoted in messages: the rest is a secret.
-            let (name, hash) =
-                line.split_once(':').ok_or_else(|| line_error("there is no `:`".into()))?;
+            let (name, hash) = line
+                .split_once(':')
+                .ok_or_else(|| line_error("there is no `:`".into()))?;
             check_name(name).map_err(|error| line_error(error.to_string()))?;
-            let hash = NtHash::decode(hash)
-                .ok_or_else(|| line_error(format!("the password of `{name}` is not 16 bytes in Base64")))?;
+            let hash = NtHash::decode(hash).ok_or_else(|| {
+                line_error(format!(
+                    "the password of `{name}` is not 16 bytes in Base64"
+                ))
+            })?;
             users.set(name, hash);
         }
         Ok(users)
@@ -154,7 +158,10 @@ impl Users {
         match std::fs::read(path) {
             Ok(bytes) => Users::from_bytes(path, Zeroizing::new(bytes)).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(UserError::Io { path: path.to_path_buf(), source }),
+            Err(source) => Err(UserError::Io {
+                path: path.to_path_buf(),
+                source,
+            }),
         }
     }
 
@@ -168,8 +175,16 @@ impl Users {
             Ok(text) => Users::parse(path, text),
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or(&[]);
-                let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-                Err(UserError::Line { path: path.to_path_buf(), line, reason: "not UTF-8".into() })
+                let line = before
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count()
+                    .saturating_add(1);
+                Err(UserError::Line {
+                    path: path.to_path_buf(),
+                    line,
+                    reason: "not UTF-8".into(),
+                })
             }
         }
     }
@@ -188,7 +203,10 @@ impl Users {
 
     /// The hash of a user's password.
     pub fn get(&self, name: &str) -> Option<&NtHash> {
-        self.entries.iter().find(|(entry, _)| entry == name).map(|(_, hash)| hash)
+        self.entries
+            .iter()
+            .find(|(entry, _)| entry == name)
+            .map(|(_, hash)| hash)
     }
 
     /// Whether there is such a user.
@@ -213,7 +231,9 @@ impl Users {
 
     /// The users, in the file's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &NtHash)> {
-        self.entries.iter().map(|(name, hash)| (name.as_str(), hash))
+        self.entries
+            .iter()
+            .map(|(name, hash)| (name.as_str(), hash))
     }
 }
 
@@ -255,10 +275,15 @@ mod tests {
 
     #[test]
     fn later_line_counts_and_keeps_its_place() {
-        let users = parse("a:MdbP4NFq6TG3PFnX4MCJwA==\nb:MdbP4NFq6TG3PFnX4MCJwA==\na:pPScQGUQvcq2gk7nww/YUg==\n")
-            .unwrap();
+        let users = parse(
+            "a:MdbP4NFq6TG3PFnX4MCJwA==\nb:MdbP4NFq6TG3PFnX4MCJwA==\na:pPScQGUQvcq2gk7nww/YUg==\n",
+        )
+        .unwrap();
         assert_eq!(users.get("a"), Some(&NtHash::of("Password")));
-        assert_eq!(users.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            users.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
     }
 
     #[test]
@@ -272,7 +297,10 @@ mod tests {
         ] {
             let message = parse(text).unwrap_err().to_string();
             assert!(message.starts_with(&format!("db:{line}: ")), "{message}");
-            assert!(!message.contains("short") && !message.contains("pPSc"), "{message}");
+            assert!(
+                !message.contains("short") && !message.contains("pPSc"),
+                "{message}"
+            );
         }
     }
 

@@ -7,7 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::ndr::{Decoder, Encoder, Syntax};
-use super::pdu::{self, fault, flag, kind, Bind, Broken, Context, Header, Outcome, Request, SyntaxId};
+use super::pdu::{
+    self, fault, flag, kind, Bind, Broken, Context, Header, Outcome, Request, SyntaxId,
+};
 use super::{Call, Endpoint, Fault, Interface};
 
 /// Largest fragment that is announced, as other servers do.
@@ -122,34 +124,68 @@ impl Association {
             kind::BIND => (kind::BIND_ACK, self.endpoint.name),
             _ => (kind::ALTER_CONTEXT_RESPONSE, ""),
         };
-        let fragment = FRAGMENT.min(bind.max_receive.max(u16::try_from(LEAST_FRAGMENT).unwrap_or(FRAGMENT)));
-        self.answer(pdu::bind_ack(kind, header.call, fragment, self.group, address, &outcomes))
+        let fragment = FRAGMENT.min(
+            bind.max_receive
+                .max(u16::try_from(LEAST_FRAGMENT).unwrap_or(FRAGMENT)),
+        );
+        self.answer(pdu::bind_ack(
+            kind,
+            header.call,
+            fragment,
+            self.group,
+            address,
+            &outcomes,
+        ))
     }
 
     /// Decides about an offered context.
     fn offer(&mut self, context: &Context, all: &[Context]) -> Outcome {
-        if context.transfers.iter().any(SyntaxId::is_feature_negotiation) {
+        if context
+            .transfers
+            .iter()
+            .any(SyntaxId::is_feature_negotiation)
+        {
             return Outcome::Features(0);
         }
-        let Some(interface) = self.endpoint.interfaces.iter().find(|interface| accepts(interface.id(), context.interface)) else {
+        let Some(interface) = self
+            .endpoint
+            .interfaces
+            .iter()
+            .find(|interface| accepts(interface.id(), context.interface))
+        else {
             return Outcome::NoSuchInterface;
         };
         // Where a client offers both syntaxes in two contexts, NDR is the one that every client masters.
-        let offers_ndr = |other: &Context| other.interface == context.interface && other.transfers.contains(&pdu::NDR);
+        let offers_ndr = |other: &Context| {
+            other.interface == context.interface && other.transfers.contains(&pdu::NDR)
+        };
         let chosen = [pdu::NDR, pdu::NDR64].into_iter().find(|transfer| {
-            context.transfers.contains(transfer) && (*transfer == pdu::NDR || !all.iter().any(offers_ndr))
+            context.transfers.contains(transfer)
+                && (*transfer == pdu::NDR || !all.iter().any(offers_ndr))
         });
-        let Some((transfer, syntax)) = chosen.and_then(|transfer| Some((transfer, transfer.transfer()?))) else {
+        let Some((transfer, syntax)) =
+            chosen.and_then(|transfer| Some((transfer, transfer.transfer()?)))
+        else {
             return Outcome::NoSuchTransfer;
         };
-        self.bound.insert(context.id, Bound { interface: *interface, syntax });
+        self.bound.insert(
+            context.id,
+            Bound {
+                interface: *interface,
+                syntax,
+            },
+        );
         Outcome::Accepted(transfer)
     }
 
     fn request(&mut self, call: &Call<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
         let request = Request::parse(header, pdu)?;
         if header.auth_length != 0 {
-            return self.answer(pdu::fault_pdu(header.call, request.context, fault::ACCESS_DENIED));
+            return self.answer(pdu::fault_pdu(
+                header.call,
+                request.context,
+                fault::ACCESS_DENIED,
+            ));
         }
         let mut partial = match (header.flags & flag::FIRST != 0, self.partial.take()) {
             (true, None) => Partial {
@@ -159,10 +195,20 @@ impl Association {
                 stub: Vec::new(),
             },
             (false, Some(partial)) if partial.call == header.call => partial,
-            _ => return self.answer(pdu::fault_pdu(header.call, request.context, fault::PROTOCOL)),
+            _ => {
+                return self.answer(pdu::fault_pdu(
+                    header.call,
+                    request.context,
+                    fault::PROTOCOL,
+                ))
+            }
         };
         if partial.stub.len() + request.stub.len() > MOST_STUB {
-            return self.answer(pdu::fault_pdu(header.call, request.context, fault::OUT_OF_RESOURCES));
+            return self.answer(pdu::fault_pdu(
+                header.call,
+                request.context,
+                fault::OUT_OF_RESOURCES,
+            ));
         }
         partial.stub.extend_from_slice(request.stub);
         if header.flags & flag::LAST == 0 {
@@ -173,22 +219,31 @@ impl Association {
             Ok(stub) => pdu::responses(partial.call, partial.context, self.fragment, &stub)
                 .into_iter()
                 .try_for_each(|pdu| self.answer(pdu)),
-            Err(Fault(status)) => self.answer(pdu::fault_pdu(partial.call, partial.context, status)),
+            Err(Fault(status)) => {
+                self.answer(pdu::fault_pdu(partial.call, partial.context, status))
+            }
         }
     }
 
     fn run(&self, call: &Call<'_>, partial: &Partial) -> Result<Vec<u8>, Fault> {
-        let bound = self.bound.get(&partial.context).ok_or(Fault(fault::UNKNOWN_INTERFACE))?;
+        let bound = self
+            .bound
+            .get(&partial.context)
+            .ok_or(Fault(fault::UNKNOWN_INTERFACE))?;
         let mut input = Decoder::new(&partial.stub, bound.syntax);
         let mut output = Encoder::new(bound.syntax);
-        bound.interface.call(call, partial.operation, &mut input, &mut output)?;
+        bound
+            .interface
+            .call(call, partial.operation, &mut input, &mut output)?;
         Ok(output.finish())
     }
 }
 
 /// Whether an interface of ours serves what a client wants: the same, of our major version and a minor one no newer.
 fn accepts(ours: SyntaxId, wanted: SyntaxId) -> bool {
-    ours.uuid == wanted.uuid && ours.version & 0xffff == wanted.version & 0xffff && wanted.version >> 16 <= ours.version >> 16
+    ours.uuid == wanted.uuid
+        && ours.version & 0xffff == wanted.version & 0xffff
+        && wanted.version >> 16 <= ours.version >> 16
 }
 
 #[cfg(test)]

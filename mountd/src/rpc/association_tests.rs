@@ -27,16 +27,35 @@ fn pdu(kind: u8, flags: u8, call: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn syntax_id(id: SyntaxId) -> Vec<u8> {
-    id.uuid.iter().copied().chain(id.version.to_le_bytes()).collect()
+    id.uuid
+        .iter()
+        .copied()
+        .chain(id.version.to_le_bytes())
+        .collect()
 }
 
 fn bind(contexts: &[(u16, SyntaxId, &[SyntaxId])]) -> Vec<u8> {
-    let mut body = vec![0xb8, 0x10, 0xb8, 0x10, 0, 0, 0, 0, u8::try_from(contexts.len()).unwrap(), 0, 0, 0];
+    let mut body = vec![
+        0xb8,
+        0x10,
+        0xb8,
+        0x10,
+        0,
+        0,
+        0,
+        0,
+        u8::try_from(contexts.len()).unwrap(),
+        0,
+        0,
+        0,
+    ];
     for (id, interface, transfers) in contexts {
         body.extend(id.to_le_bytes());
         body.extend([u8::try_from(transfers.len()).unwrap(), 0]);
         body.extend(syntax_id(*interface));
-        transfers.iter().for_each(|transfer| body.extend(syntax_id(*transfer)));
+        transfers
+            .iter()
+            .for_each(|transfer| body.extend(syntax_id(*transfer)));
     }
     pdu(kind::BIND, 3, 1, &body)
 }
@@ -55,7 +74,10 @@ fn results(ack: &[u8]) -> Vec<(u16, u16)> {
     let address = usize::from(u16::from_le_bytes([ack[24], ack[25]]));
     let at = (26 + address).next_multiple_of(4);
     let u16_at = |at: usize| u16::from_le_bytes([ack[at], ack[at + 1]]);
-    (0..usize::from(ack[at])).map(|index| at + 4 + 24 * index).map(|at| (u16_at(at), u16_at(at + 2))).collect()
+    (0..usize::from(ack[at]))
+        .map(|index| at + 4 + 24 * index)
+        .map(|at| (u16_at(at), u16_at(at + 2)))
+        .collect()
 }
 
 fn srvsvc() -> SyntaxId {
@@ -65,16 +87,30 @@ fn srvsvc() -> SyntaxId {
 /// A pipe with `syntax` bound as context 0.
 fn bound(server: &Server, endpoint: Endpoint, syntax: SyntaxId) -> Association {
     let mut pipe = Association::new(endpoint, 1);
-    let call = Call { server, is_restricted: false };
-    pipe.write(&call, &bind(&[(0, endpoint.interfaces[0].id(), &[syntax])])).unwrap();
+    let call = Call {
+        server,
+        is_restricted: false,
+    };
+    pipe.write(&call, &bind(&[(0, endpoint.interfaces[0].id(), &[syntax])]))
+        .unwrap();
     assert_eq!(results(&pipe.read()), [(0, 0)]);
     pipe
 }
 
 /// The stub data of a call's response.
-fn call(server: &Server, pipe: &mut Association, restricted: bool, operation: u16, stub: &[u8]) -> Vec<u8> {
-    let call = Call { server, is_restricted: restricted };
-    pipe.write(&call, &request(7, 3, 0, operation, stub)).unwrap();
+fn call(
+    server: &Server,
+    pipe: &mut Association,
+    restricted: bool,
+    operation: u16,
+    stub: &[u8],
+) -> Vec<u8> {
+    let call = Call {
+        server,
+        is_restricted: restricted,
+    };
+    pipe.write(&call, &request(7, 3, 0, operation, stub))
+        .unwrap();
     let mut out = Vec::new();
     loop {
         let pdu = pipe.read();
@@ -95,8 +131,15 @@ fn fault_of(pdu: &[u8]) -> u32 {
 fn enum_stub(level: u32, syntax: Syntax) -> Vec<u8> {
     let mut e = Encoder::new(syntax);
     e.param(&Unique::To(WStr("\\\\box".into())));
+    e.align(syntax.word());
     e.param(&level);
-    e.param(&super::super::ndr::Level { level, arm: Unique::To(Empty { entries: 0, buffer: Unique::Null }) });
+    e.param(&super::super::ndr::Level {
+        level,
+        arm: Unique::To(Empty {
+            entries: 0,
+            buffer: Unique::Null,
+        }),
+    });
     e.param(&u32::MAX);
     e.param(&Unique::To(0u32));
     e.finish()
@@ -126,11 +169,20 @@ fn check_enum(transfer: SyntaxId) {
     let infos: Unique<Infos> = d.param().unwrap();
     let infos = infos.as_ref().unwrap();
     let text = |name: &Unique<WStr>| name.as_ref().unwrap().0.clone();
-    let listed: Vec<_> =
-        infos.buffer.as_ref().unwrap().0.iter().map(|info| (text(&info.netname), info.kind, text(&info.remark))).collect();
+    let listed: Vec<_> = infos
+        .buffer
+        .as_ref()
+        .unwrap()
+        .0
+        .iter()
+        .map(|info| (text(&info.netname), info.kind, text(&info.remark)))
+        .collect();
     assert_eq!(
         listed,
-        [("IPC$".into(), 0x8000_0003, "IPC share".into()), ("Public".into(), 0, "All of it".to_string())]
+        [
+            ("IPC$".into(), 0x8000_0003, "IPC share".into()),
+            ("Public".into(), 0, "All of it".to_string())
+        ]
     );
     assert_eq!(infos.entries, 2);
     assert_eq!(d.param::<u32>(), Ok(2), "total");
@@ -151,7 +203,9 @@ fn shares_are_listed_in_ndr64() {
 
 #[test]
 fn many_shares_take_many_fragments() {
-    let config: String = (0..300).map(|n| format!("[share{n}]\npath=/s{n}\n")).collect();
+    let config: String = (0..300)
+        .map(|n| format!("[share{n}]\npath=/s{n}\n"))
+        .collect();
     let server = server(&config);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
     let stub = call(&server, &mut pipe, false, 15, &enum_stub(2, Syntax::Ndr));
@@ -171,11 +225,32 @@ fn unknown_level_share_and_operation() {
     e.param(&1u32);
     let stub = call(&server, &mut pipe, false, 16, &e.finish());
     assert_eq!(stub, [1, 0, 0, 0, 0, 0, 0, 0, 0x06, 0x09, 0, 0]);
-    pipe.write(&Call { server: &server, is_restricted: false }, &request(8, 3, 0, 99, &[])).unwrap();
+    pipe.write(
+        &Call {
+            server: &server,
+            is_restricted: false,
+        },
+        &request(8, 3, 0, 99, &[]),
+    )
+    .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::OPERATION_RANGE);
-    pipe.write(&Call { server: &server, is_restricted: false }, &request(9, 3, 5, 15, &[])).unwrap();
+    pipe.write(
+        &Call {
+            server: &server,
+            is_restricted: false,
+        },
+        &request(9, 3, 5, 15, &[]),
+    )
+    .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::UNKNOWN_INTERFACE);
-    pipe.write(&Call { server: &server, is_restricted: false }, &request(10, 3, 0, 15, &[1, 2])).unwrap();
+    pipe.write(
+        &Call {
+            server: &server,
+            is_restricted: false,
+        },
+        &request(10, 3, 0, 15, &[1, 2]),
+    )
+    .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::BAD_STUB);
 }
 
@@ -199,7 +274,10 @@ fn share_info_of_every_level() {
 #[test]
 fn server_and_workstation() {
     let server = server(CONFIG);
-    for (endpoint, operation, levels) in [(SRVSVC, 21, [100u32, 101, 102]), (WKSSVC, 0, [100, 101, 102])] {
+    for (endpoint, operation, levels) in [
+        (SRVSVC, 21, [100u32, 101, 102]),
+        (WKSSVC, 0, [100, 101, 102]),
+    ] {
         let mut pipe = bound(&server, endpoint, pdu::NDR);
         for level in levels {
             let mut e = Encoder::new(Syntax::Ndr);
@@ -207,7 +285,10 @@ fn server_and_workstation() {
             e.param(&level);
             let stub = call(&server, &mut pipe, false, operation, &e.finish());
             let name: Vec<u8> = "BOX".encode_utf16().flat_map(u16::to_le_bytes).collect();
-            assert!(stub.windows(name.len()).any(|window| window == name), "level {level}");
+            assert!(
+                stub.windows(name.len()).any(|window| window == name),
+                "level {level}"
+            );
             assert_eq!(stub[stub.len() - 4..], [0; 4]);
         }
     }
@@ -228,7 +309,10 @@ fn contexts_are_judged_one_by_one() {
     let server = server(CONFIG);
     let mut pipe = Association::new(SRVSVC, 1);
     let features = SyntaxId::new(0x6cb7_1c2c, 0x9812, 0x4540, [3, 0, 0, 0, 0, 0, 0, 0], 1);
-    let other = SyntaxId { uuid: [9; 16], version: 3 };
+    let other = SyntaxId {
+        uuid: [9; 16],
+        version: 3,
+    };
     let offer = bind(&[
         (0, srvsvc(), &[pdu::NDR]),
         (1, srvsvc(), &[pdu::NDR64]),
@@ -236,8 +320,18 @@ fn contexts_are_judged_one_by_one() {
         (3, other, &[pdu::NDR]),
         (4, srvsvc(), &[other]),
     ]);
-    pipe.write(&Call { server: &server, is_restricted: false }, &offer).unwrap();
-    assert_eq!(results(&pipe.read()), [(0, 0), (2, 2), (3, 0), (2, 1), (2, 2)]);
+    pipe.write(
+        &Call {
+            server: &server,
+            is_restricted: false,
+        },
+        &offer,
+    )
+    .unwrap();
+    assert_eq!(
+        results(&pipe.read()),
+        [(0, 0), (2, 2), (3, 0), (2, 1), (2, 2)]
+    );
 }
 
 #[test]
@@ -246,7 +340,14 @@ fn authentication_is_refused() {
     let mut pipe = Association::new(SRVSVC, 1);
     let mut offer = bind(&[(0, srvsvc(), &[pdu::NDR])]);
     offer[10] = 8;
-    pipe.write(&Call { server: &server, is_restricted: false }, &offer).unwrap();
+    pipe.write(
+        &Call {
+            server: &server,
+            is_restricted: false,
+        },
+        &offer,
+    )
+    .unwrap();
     assert_eq!(pipe.read()[2], kind::BIND_NAK);
 }
 
@@ -259,7 +360,10 @@ fn requests_may_come_in_fragments_and_bytes() {
     let (a, b) = stub.split_at(16);
     let mut bytes = request(7, flag::FIRST, 0, 15, a);
     bytes.extend(request(7, flag::LAST, 0, 15, b));
-    let context = Call { server: &server, is_restricted: false };
+    let context = Call {
+        server: &server,
+        is_restricted: false,
+    };
     for byte in bytes {
         pipe.write(&context, &[byte]).unwrap();
     }
@@ -270,11 +374,17 @@ fn requests_may_come_in_fragments_and_bytes() {
 fn fragments_out_of_order_are_a_fault() {
     let server = server(CONFIG);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
-    let context = Call { server: &server, is_restricted: false };
-    pipe.write(&context, &request(7, flag::LAST, 0, 15, &[])).unwrap();
+    let context = Call {
+        server: &server,
+        is_restricted: false,
+    };
+    pipe.write(&context, &request(7, flag::LAST, 0, 15, &[]))
+        .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::PROTOCOL);
-    pipe.write(&context, &request(7, flag::FIRST, 0, 15, &[])).unwrap();
-    pipe.write(&context, &request(8, flag::LAST, 0, 15, &[])).unwrap();
+    pipe.write(&context, &request(7, flag::FIRST, 0, 15, &[]))
+        .unwrap();
+    pipe.write(&context, &request(8, flag::LAST, 0, 15, &[]))
+        .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::PROTOCOL);
 }
 
@@ -282,9 +392,13 @@ fn fragments_out_of_order_are_a_fault() {
 fn calls_have_a_bound() {
     let server = server(CONFIG);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
-    let context = Call { server: &server, is_restricted: false };
+    let context = Call {
+        server: &server,
+        is_restricted: false,
+    };
     let part = vec![0; 60_000];
-    pipe.write(&context, &request(7, flag::FIRST, 0, 15, &part)).unwrap();
+    pipe.write(&context, &request(7, flag::FIRST, 0, 15, &part))
+        .unwrap();
     for _ in 0..40 {
         pipe.write(&context, &request(7, 0, 0, 15, &part)).unwrap();
         let answer = pipe.read();
@@ -300,20 +414,53 @@ fn calls_have_a_bound() {
 fn pipes_open_transfer_and_close() {
     let server = server(CONFIG);
     let pipes = Pipes::default();
-    let send = |flags: u32, payload: &[u8]| pipes.command(&server, &RpcCommand { handle: 4, flags, payload });
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::READ | rpc_flag::RETURN, &[]).0, rpc_status::BAD_FID);
+    let send = |flags: u32, payload: &[u8]| {
+        pipes.command(
+            &server,
+            &RpcCommand {
+                handle: 4,
+                flags,
+                payload,
+            },
+        )
+    };
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::READ | rpc_flag::RETURN, &[]).0,
+        rpc_status::BAD_FID
+    );
     assert_eq!(send(rpc_flag::OPEN, &[]).0, rpc_status::NOT_IMPLEMENTED);
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::OPEN, &[]).0, rpc_status::OK);
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::OPEN, &[]).0,
+        rpc_status::OK
+    );
     let offer = bind(&[(0, srvsvc(), &[pdu::NDR])]);
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::WRITE, &offer), (rpc_status::OK, vec![]));
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::WRITE, &offer),
+        (rpc_status::OK, vec![])
+    );
     let (status, ack) = send(rpc_flag::SRVSVC | rpc_flag::READ | rpc_flag::RETURN, &[]);
     assert_eq!((status, results(&ack)), (rpc_status::OK, vec![(0, 0)]));
-    let (status, reply) = send(rpc_flag::SRVSVC | rpc_flag::IOCTL | rpc_flag::RETURN, &request(2, 3, 0, 15, &enum_stub(0, Syntax::Ndr)));
+    let (status, reply) = send(
+        rpc_flag::SRVSVC | rpc_flag::IOCTL | rpc_flag::RETURN,
+        &request(2, 3, 0, 15, &enum_stub(0, Syntax::Ndr)),
+    );
     assert_eq!((status, reply[2]), (rpc_status::OK, kind::RESPONSE));
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::WRITE, &[0; 16]).0, rpc_status::BAD_DATA);
-    assert_eq!(send(rpc_flag::RAP | rpc_flag::RETURN, &[]).0, rpc_status::NOT_IMPLEMENTED);
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::CLOSE, &[]).0, rpc_status::OK);
-    assert_eq!(send(rpc_flag::SRVSVC | rpc_flag::CLOSE, &[]).0, rpc_status::BAD_FID);
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::WRITE, &[0; 16]).0,
+        rpc_status::BAD_DATA
+    );
+    assert_eq!(
+        send(rpc_flag::RAP | rpc_flag::RETURN, &[]).0,
+        rpc_status::NOT_IMPLEMENTED
+    );
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::CLOSE, &[]).0,
+        rpc_status::OK
+    );
+    assert_eq!(
+        send(rpc_flag::SRVSVC | rpc_flag::CLOSE, &[]).0,
+        rpc_status::BAD_FID
+    );
 }
 
 proptest! {

@@ -49,7 +49,13 @@ pub trait Interface: Sync {
     /// # Errors
     ///
     /// [`Fault`] if there is no such operation or its parameters cannot be read.
-    fn call(&self, call: &Call<'_>, number: u16, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault>;
+    fn call(
+        &self,
+        call: &Call<'_>,
+        number: u16,
+        input: &mut Decoder<'_>,
+        output: &mut Encoder,
+    ) -> Result<(), Fault>;
 }
 
 /// A pipe: its name and its interfaces.
@@ -59,8 +65,14 @@ pub struct Endpoint {
     interfaces: &'static [&'static dyn Interface],
 }
 
-const SRVSVC: Endpoint = Endpoint { name: "\\PIPE\\srvsvc", interfaces: &[&srvsvc::Srvsvc] };
-const WKSSVC: Endpoint = Endpoint { name: "\\PIPE\\wkssvc", interfaces: &[&wkssvc::Wkssvc] };
+const SRVSVC: Endpoint = Endpoint {
+    name: "\\PIPE\\srvsvc",
+    interfaces: &[&srvsvc::Srvsvc],
+};
+const WKSSVC: Endpoint = Endpoint {
+    name: "\\PIPE\\wkssvc",
+    interfaces: &[&wkssvc::Wkssvc],
+};
 
 /// The pipe that a request's flags name.
 fn endpoint(flags: u32) -> Option<Endpoint> {
@@ -103,19 +115,29 @@ impl Pipes {
     }
 
     fn open(&self, handle: u32, flags: u32) -> u32 {
-        let Some(endpoint) = endpoint(flags) else { return rpc_status::NOT_IMPLEMENTED };
+        let Some(endpoint) = endpoint(flags) else {
+            return rpc_status::NOT_IMPLEMENTED;
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= MOST_PIPES {
             log::warn!("{MOST_PIPES} pipes are open: another was refused");
             return rpc_status::NO_MEMORY;
         }
         // The module takes a number anew only once it closed the pipe: one that is still here was lost on the way.
-        open.insert(handle, Arc::new(Mutex::new(Association::new(endpoint, handle))));
+        open.insert(
+            handle,
+            Arc::new(Mutex::new(Association::new(endpoint, handle))),
+        );
         rpc_status::OK
     }
 
     fn close(&self, handle: u32) -> u32 {
-        match self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&handle) {
+        match self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&handle)
+        {
             Some(_) => rpc_status::OK,
             None => rpc_status::BAD_FID,
         }
@@ -123,14 +145,24 @@ impl Pipes {
 
     fn transfer(&self, server: &Server, request: &RpcCommand<'_>) -> (u32, Vec<u8>) {
         let flags = request.flags;
-        let pipe = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&request.handle).cloned();
-        let Some(pipe) = pipe else { return (rpc_status::BAD_FID, Vec::new()) };
+        let pipe = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&request.handle)
+            .cloned();
+        let Some(pipe) = pipe else {
+            return (rpc_status::BAD_FID, Vec::new());
+        };
         // A pipe whose answer panicked may be in any state: it is closed.
         let Ok(mut pipe) = pipe.lock() else {
             self.close(request.handle);
             return (rpc_status::BAD_FID, Vec::new());
         };
-        let call = Call { server, is_restricted: flags & rpc_flag::RESTRICTED_CONTEXT != 0 };
+        let call = Call {
+            server,
+            is_restricted: flags & rpc_flag::RESTRICTED_CONTEXT != 0,
+        };
         if flags & (rpc_flag::IOCTL | rpc_flag::WRITE) != 0 {
             if let Err(pdu::Broken) = pipe.write(&call, request.payload) {
                 log::debug!("pipe {}: the client broke the protocol", request.handle);

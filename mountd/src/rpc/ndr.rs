@@ -43,7 +43,11 @@ pub struct Encoder {
 impl Encoder {
     /// Begins stub data.
     pub fn new(syntax: Syntax) -> Self {
-        Encoder { out: Vec::new(), syntax, referent: 0x0002_0000 }
+        Encoder {
+            out: Vec::new(),
+            syntax,
+            referent: 0x0002_0000,
+        }
     }
 
     /// The stub data.
@@ -100,7 +104,11 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Begins at the front of `data`.
     pub fn new(data: &'a [u8], syntax: Syntax) -> Self {
-        Decoder { data, at: 0, syntax }
+        Decoder {
+            data,
+            at: 0,
+            syntax,
+        }
     }
 
     /// Passes over padding to a multiple of `to`, a power of two.
@@ -138,7 +146,9 @@ impl<'a> Decoder<'a> {
     pub fn word(&mut self) -> Decoded<usize> {
         match self.syntax {
             Syntax::Ndr => usize::try_from(u32::from_le_bytes(self.array()?)).map_err(|_| BadStub),
-            Syntax::Ndr64 => usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|_| BadStub),
+            Syntax::Ndr64 => {
+                usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|_| BadStub)
+            }
         }
     }
 
@@ -313,7 +323,11 @@ impl<T: Encode> Encode for Unique<T> {
 
 impl<T: Decode> Decode for Unique<T> {
     fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
-        Ok(if d.word()? == 0 { Unique::Null } else { Unique::Pending })
+        Ok(if d.word()? == 0 {
+            Unique::Null
+        } else {
+            Unique::Pending
+        })
     }
 
     fn get_deferred(&mut self, d: &mut Decoder<'_>) -> Decoded<()> {
@@ -352,7 +366,10 @@ impl Decode for WStr {
 
 /// Text of 16-bit characters up to a NUL.
 fn text(units: &[u16]) -> String {
-    let end = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
+    let end = units
+        .iter()
+        .position(|unit| *unit == 0)
+        .unwrap_or(units.len());
     String::from_utf16_lossy(units.get(..end).unwrap_or(units))
 }
 
@@ -363,7 +380,14 @@ fn varying_units(d: &mut Decoder<'_>) -> Decoded<Vec<u16>> {
         return Err(BadStub);
     }
     let bytes = d.take(count.checked_mul(2).ok_or(BadStub)?)?;
-    Ok(bytes.chunks_exact(2).map(|unit| unit.iter().rev().fold(0, |sum, byte| sum << 8 | u16::from(*byte))).collect())
+    Ok(bytes
+        .chunks_exact(2)
+        .map(|unit| {
+            unit.iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u16::from(*byte))
+        })
+        .collect())
 }
 
 /// A conformant array.
@@ -394,11 +418,16 @@ impl<T: Decode> Decode for Array<T> {
         if count > d.remaining() {
             return Err(BadStub);
         }
-        (0..count).map(|_| T::get(d)).collect::<Decoded<Vec<T>>>().map(Array)
+        (0..count)
+            .map(|_| T::get(d))
+            .collect::<Decoded<Vec<T>>>()
+            .map(Array)
     }
 
     fn get_deferred(&mut self, d: &mut Decoder<'_>) -> Decoded<()> {
-        self.0.iter_mut().try_for_each(|value| value.get_deferred(d))
+        self.0
+            .iter_mut()
+            .try_for_each(|value| value.get_deferred(d))
     }
 }
 
@@ -445,7 +474,10 @@ pub struct UnicodeString {
 impl UnicodeString {
     /// The string `text`.
     pub fn new(text: &str) -> Self {
-        UnicodeString { text: Some(text.to_owned()), pending: false }
+        UnicodeString {
+            text: Some(text.to_owned()),
+            pending: false,
+        }
     }
 
     /// The string; empty if there is none.
@@ -491,7 +523,10 @@ impl Decode for UnicodeString {
     fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
         d.align(d.syntax.word())?;
         let (_size, _most) = (u16::get(d)?, u16::get(d)?);
-        Ok(UnicodeString { text: None, pending: d.word()? != 0 })
+        Ok(UnicodeString {
+            text: None,
+            pending: d.word()? != 0,
+        })
     }
 
     fn get_deferred(&mut self, d: &mut Decoder<'_>) -> Decoded<()> {
@@ -578,16 +613,22 @@ mod tests {
     fn everything() -> impl Strategy<Value = Everything> {
         let name = proptest::option::of("[^\0]{0,12}");
         let list = proptest::option::of(proptest::collection::vec(any::<u16>(), 0..5));
-        (any::<u8>(), name, any::<u64>(), any::<u16>(), list, "[^\0]{0,9}").prop_map(|(small, name, wide, kind, list, string)| {
-            Everything {
+        (
+            any::<u8>(),
+            name,
+            any::<u64>(),
+            any::<u16>(),
+            list,
+            "[^\0]{0,9}",
+        )
+            .prop_map(|(small, name, wide, kind, list, string)| Everything {
                 small,
                 name: name.map_or(Unique::Null, |name| Unique::To(WStr(name))),
                 wide,
                 kind: Enum(kind),
                 list: list.map_or(Unique::Null, |list| Unique::To(Array(list))),
                 string: UnicodeString::new(&string),
-            }
-        })
+            })
     }
 
     fn syntax() -> impl Strategy<Value = Syntax> {
@@ -601,7 +642,10 @@ mod tests {
         e.param(&7u32);
         assert_eq!(
             e.finish(),
-            [0, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, b'a', 0, b'b', 0, 0, 0, 0, 0, 7, 0, 0, 0]
+            [
+                0, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, b'a', 0, b'b', 0, 0, 0, 0, 0, 7, 0,
+                0, 0
+            ]
         );
     }
 
@@ -609,13 +653,19 @@ mod tests {
     fn ndr64_widens_pointers_and_counts() {
         let mut e = Encoder::new(Syntax::Ndr64);
         e.param(&Unique::To(Array(vec![1u16])));
-        assert_eq!(e.finish(), [0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(
+            e.finish(),
+            [0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+        );
     }
 
     #[test]
     fn counts_beyond_the_data_are_refused() {
         let stub = [0, 0, 2, 0, 0xff, 0xff, 0xff, 0xff];
-        assert_eq!(Decoder::new(&stub, Syntax::Ndr).param::<Unique<Array<u8>>>(), Err(BadStub));
+        assert_eq!(
+            Decoder::new(&stub, Syntax::Ndr).param::<Unique<Array<u8>>>(),
+            Err(BadStub)
+        );
     }
 
     proptest! {

@@ -84,9 +84,15 @@ pub struct SyntaxId {
 impl SyntaxId {
     /// From a UUID's fields as written, and a version.
     pub const fn new(a: u32, b: u16, c: u16, d: [u8; 8], version: u32) -> Self {
-        let ([a0, a1, a2, a3], [b0, b1], [c0, c1]) = (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
+        let ([a0, a1, a2, a3], [b0, b1], [c0, c1]) =
+            (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
         let [d0, d1, d2, d3, d4, d5, d6, d7] = d;
-        SyntaxId { uuid: [a0, a1, a2, a3, b0, b1, c0, c1, d0, d1, d2, d3, d4, d5, d6, d7], version }
+        SyntaxId {
+            uuid: [
+                a0, a1, a2, a3, b0, b1, c0, c1, d0, d1, d2, d3, d4, d5, d6, d7,
+            ],
+            version,
+        }
     }
 
     /// The transfer syntax that this is.
@@ -100,16 +106,28 @@ impl SyntaxId {
 
     /// Whether this is a bind time feature negotiation ([MS-RPCE] 2.2.2.14), which is a syntax only in form.
     pub fn is_feature_negotiation(&self) -> bool {
-        self.uuid.starts_with(&[0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45]) && self.version == 1
+        self.uuid
+            .starts_with(&[0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45])
+            && self.version == 1
     }
 }
 
 /// NDR, [C706] appendix I.
-pub const NDR: SyntaxId =
-    SyntaxId::new(0x8a88_5d04, 0x1ceb, 0x11c9, [0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60], 2);
+pub const NDR: SyntaxId = SyntaxId::new(
+    0x8a88_5d04,
+    0x1ceb,
+    0x11c9,
+    [0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60],
+    2,
+);
 /// NDR64, [MS-RPCE] 2.2.4.12.
-pub const NDR64: SyntaxId =
-    SyntaxId::new(0x7171_0533, 0xbeba, 0x4937, [0x83, 0x19, 0xb5, 0xdb, 0xef, 0x9c, 0xcc, 0x36], 1);
+pub const NDR64: SyntaxId = SyntaxId::new(
+    0x7171_0533,
+    0xbeba,
+    0x4937,
+    [0x83, 0x19, 0xb5, 0xdb, 0xef, 0x9c, 0xcc, 0x36],
+    1,
+);
 
 /// The header of every PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +151,8 @@ impl Header {
     ///
     /// [`Broken`] if it is not one of version 5 in little-endian.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Broken> {
-        let Some(&[major, minor, kind, flags, order, _, _, _, l0, l1, a0, a1, c0, c1, c2, c3]) = bytes.first_chunk::<HEADER>()
+        let Some(&[major, minor, kind, flags, order, _, _, _, l0, l1, a0, a1, c0, c1, c2, c3]) =
+            bytes.first_chunk::<HEADER>()
         else {
             return Ok(None);
         };
@@ -142,8 +161,17 @@ impl Header {
         if major != 5 || minor > 1 || order != 0x10 || length < HEADER {
             return Err(Broken);
         }
-        let (auth_length, call) = (u16::from_le_bytes([a0, a1]), u32::from_le_bytes([c0, c1, c2, c3]));
-        Ok(Some(Header { kind, flags, length, auth_length, call }))
+        let (auth_length, call) = (
+            u16::from_le_bytes([a0, a1]),
+            u32::from_le_bytes([c0, c1, c2, c3]),
+        );
+        Ok(Some(Header {
+            kind,
+            flags,
+            length,
+            auth_length,
+            call,
+        }))
     }
 }
 
@@ -175,7 +203,10 @@ impl<'a> Parts<'a> {
     }
 
     fn syntax(&mut self) -> Result<SyntaxId, Broken> {
-        Ok(SyntaxId { uuid: self.array()?, version: self.u32()? })
+        Ok(SyntaxId {
+            uuid: self.array()?,
+            version: self.u32()?,
+        })
     }
 }
 
@@ -221,10 +252,21 @@ impl Bind {
             let transfers = parts.u8()?;
             parts.u8()?;
             let interface = parts.syntax()?;
-            let transfers = (0..transfers).map(|_| parts.syntax()).collect::<Result<_, _>>()?;
-            contexts.push(Context { id, interface, transfers });
+            let transfers = (0..transfers)
+                .map(|_| parts.syntax())
+                .collect::<Result<_, _>>()?;
+            contexts.push(Context {
+                id,
+                interface,
+                transfers,
+            });
         }
-        Ok(Bind { max_transmit, max_receive, group, contexts })
+        Ok(Bind {
+            max_transmit,
+            max_receive,
+            group,
+            contexts,
+        })
     }
 }
 
@@ -243,7 +285,10 @@ pub enum Outcome {
 
 impl Outcome {
     fn write(self, out: &mut Vec<u8>) {
-        const NONE: SyntaxId = SyntaxId { uuid: [0; 16], version: 0 };
+        const NONE: SyntaxId = SyntaxId {
+            uuid: [0; 16],
+            version: 0,
+        };
         let (result, reason, transfer) = match self {
             Outcome::Accepted(transfer) => (0u16, 0u16, transfer),
             Outcome::NoSuchInterface => (2, 1, NONE),
@@ -281,7 +326,11 @@ impl<'a> Request<'a> {
         if header.flags & flag::OBJECT != 0 {
             parts.take(16)?;
         }
-        Ok(Request { context, operation, stub: parts.0 })
+        Ok(Request {
+            context,
+            operation,
+            stub: parts.0,
+        })
     }
 }
 
@@ -300,12 +349,23 @@ fn end(mut pdu: Vec<u8>) -> Vec<u8> {
 }
 
 /// BIND_ACK or ALTER_CONTEXT_RESPONSE.
-pub fn bind_ack(kind: u8, call: u32, fragment: u16, group: u32, address: &str, outcomes: &[Outcome]) -> Vec<u8> {
+pub fn bind_ack(
+    kind: u8,
+    call: u32,
+    fragment: u16,
+    group: u32,
+    address: &str,
+    outcomes: &[Outcome],
+) -> Vec<u8> {
     let mut pdu = begin(kind, flag::FIRST | flag::LAST, call);
     pdu.extend(fragment.to_le_bytes());
     pdu.extend(fragment.to_le_bytes());
     pdu.extend(group.to_le_bytes());
-    let size = if address.is_empty() { 0 } else { u16::try_from(address.len() + 1).unwrap_or(0) };
+    let size = if address.is_empty() {
+        0
+    } else {
+        u16::try_from(address.len() + 1).unwrap_or(0)
+    };
     pdu.extend(size.to_le_bytes());
     if size != 0 {
         pdu.extend(address.as_bytes());
@@ -328,7 +388,11 @@ pub fn bind_nak(call: u32, reason: u16) -> Vec<u8> {
 
 /// FAULT.
 pub fn fault_pdu(call: u32, context: u16, status: u32) -> Vec<u8> {
-    let mut pdu = begin(kind::FAULT, flag::FIRST | flag::LAST | flag::DID_NOT_EXECUTE, call);
+    let mut pdu = begin(
+        kind::FAULT,
+        flag::FIRST | flag::LAST | flag::DID_NOT_EXECUTE,
+        call,
+    );
     pdu.extend(32u32.to_le_bytes());
     pdu.extend(context.to_le_bytes());
     pdu.extend([0, 0]);
@@ -364,7 +428,13 @@ mod tests {
 
     #[test]
     fn uuids_stand_as_on_the_wire() {
-        assert_eq!(NDR.uuid, [0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0, 0x2b, 0x10, 0x48, 0x60]);
+        assert_eq!(
+            NDR.uuid,
+            [
+                0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0, 0x2b, 0x10,
+                0x48, 0x60
+            ]
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ksmbd_tools::config::Share;
 
-use super::ndr::{ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr};
+use super::ndr::{
+    ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr,
+};
 use super::pdu::{fault, SyntaxId};
 use super::{Call, Fault, Interface};
 
@@ -126,7 +128,11 @@ impl Described<'_> {
 
     fn path(&self) -> String {
         // Clients expect a drive; where the server keeps its files is nobody's business.
-        if self.share.is_pipe { String::new() } else { format!("C:\\{}", self.share.name) }
+        if self.share.is_pipe {
+            String::new()
+        } else {
+            format!("C:\\{}", self.share.name)
+        }
     }
 }
 
@@ -137,13 +143,19 @@ trait Describe: Encode + Decode + Sized {
 
 impl Describe for ShareInfo0 {
     fn of(share: &Described<'_>) -> Self {
-        ShareInfo0 { netname: name(&share.share.name) }
+        ShareInfo0 {
+            netname: name(&share.share.name),
+        }
     }
 }
 
 impl Describe for ShareInfo1 {
     fn of(share: &Described<'_>) -> Self {
-        ShareInfo1 { netname: name(&share.share.name), kind: share.kind(), remark: name(&share.share.comment) }
+        ShareInfo1 {
+            netname: name(&share.share.name),
+            kind: share.kind(),
+            remark: name(&share.share.comment),
+        }
     }
 }
 
@@ -164,16 +176,45 @@ impl Describe for ShareInfo2 {
 
 impl Describe for ShareInfo501 {
     fn of(share: &Described<'_>) -> Self {
-        let ShareInfo1 { netname, kind, remark } = ShareInfo1::of(share);
-        ShareInfo501 { netname, kind, remark, flags: 0 }
+        let ShareInfo1 {
+            netname,
+            kind,
+            remark,
+        } = ShareInfo1::of(share);
+        ShareInfo501 {
+            netname,
+            kind,
+            remark,
+            flags: 0,
+        }
     }
 }
 
 impl Describe for ShareInfo502 {
     fn of(share: &Described<'_>) -> Self {
-        let ShareInfo2 { netname, kind, remark, permissions, max_uses, current_uses, path, passwd } = ShareInfo2::of(share);
+        let ShareInfo2 {
+            netname,
+            kind,
+            remark,
+            permissions,
+            max_uses,
+            current_uses,
+            path,
+            passwd,
+        } = ShareInfo2::of(share);
         let (descriptor_size, descriptor) = (0, Unique::Null);
-        ShareInfo502 { netname, kind, remark, permissions, max_uses, current_uses, path, passwd, descriptor_size, descriptor }
+        ShareInfo502 {
+            netname,
+            kind,
+            remark,
+            permissions,
+            max_uses,
+            current_uses,
+            path,
+            passwd,
+            descriptor_size,
+            descriptor,
+        }
     }
 }
 
@@ -188,10 +229,22 @@ pub(super) struct Srvsvc;
 
 impl Interface for Srvsvc {
     fn id(&self) -> SyntaxId {
-        SyntaxId::new(0x4b32_4fc8, 0x1670, 0x01d3, [0x12, 0x78, 0x5a, 0x47, 0xbf, 0x6e, 0xe1, 0x88], 3)
+        SyntaxId::new(
+            0x4b32_4fc8,
+            0x1670,
+            0x01d3,
+            [0x12, 0x78, 0x5a, 0x47, 0xbf, 0x6e, 0xe1, 0x88],
+            3,
+        )
     }
 
-    fn call(&self, call: &Call<'_>, number: u16, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    fn call(
+        &self,
+        call: &Call<'_>,
+        number: u16,
+        input: &mut Decoder<'_>,
+        output: &mut Encoder,
+    ) -> Result<(), Fault> {
         match number {
             operation::SHARE_ENUM | operation::SHARE_ENUM_STICKY => share_enum(call, input, output),
             operation::SHARE_GET_INFO => share_get_info(call, input, output),
@@ -205,12 +258,22 @@ impl Interface for Srvsvc {
 
 /// Whether the caller may know about shares at all.
 fn may_look(call: &Call<'_>) -> bool {
-    !call.is_restricted || call.server.state.settings().config.global.restrict_anonymous == 0
+    !call.is_restricted
+        || call
+            .server
+            .state
+            .settings()
+            .config
+            .global
+            .restrict_anonymous
+            == 0
 }
 
 /// NetrShareEnum, 3.1.4.8.
 fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
     let _server: Name = input.param()?;
+    // The structure that begins here is aligned as the pointer in its union.
+    input.align(input.syntax().word())?;
     let level: u32 = input.param()?;
     match level {
         0 => share_enum_at::<ShareInfo0>(call, level, input, output),
@@ -230,7 +293,10 @@ fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) ->
 
 fn no_container(level: u32, output: &mut Encoder) {
     output.param(&level);
-    output.param(&Level { level, arm: Unique::<Container<u32>>::Null });
+    output.param(&Level {
+        level,
+        arm: Unique::<Container<u32>>::Null,
+    });
 }
 
 fn no_total(output: &mut Encoder) {
@@ -260,7 +326,12 @@ fn union_tag(input: &mut Decoder<'_>) -> Decoded<u32> {
     Ok(tag)
 }
 
-fn share_enum_at<T: Describe>(call: &Call<'_>, level: u32, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+fn share_enum_at<T: Describe>(
+    call: &Call<'_>,
+    level: u32,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
     let resume = share_enum_input::<T>(level, input)?;
     if !may_look(call) {
         no_container(level, output);
@@ -280,7 +351,13 @@ fn share_enum_at<T: Describe>(call: &Call<'_>, level: u32, input: &mut Decoder<'
         .collect();
     let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
     output.param(&level);
-    output.param(&Level { level, arm: Unique::To(Container { entries: count, buffer: Unique::To(Array(shares)) }) });
+    output.param(&Level {
+        level,
+        arm: Unique::To(Container {
+            entries: count,
+            buffer: Unique::To(Array(shares)),
+        }),
+    });
     output.param(&count);
     output.param(&match resume {
         Unique::Null => Unique::Null,
@@ -291,33 +368,43 @@ fn share_enum_at<T: Describe>(call: &Call<'_>, level: u32, input: &mut Decoder<'
 }
 
 fn describe<'a>(call: &Call<'_>, share: &'a Share) -> Described<'a> {
-    Described { share, current_uses: call.server.state.users_of(&share.name) }
+    Described {
+        share,
+        current_uses: call.server.state.users_of(&share.name),
+    }
 }
 
 /// NetrShareGetInfo, 3.1.4.10.
-fn share_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+fn share_get_info(
+    call: &Call<'_>,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
     let _server: Name = input.param()?;
     let share: WStr = input.param()?;
     let level: u32 = input.param()?;
     let settings = call.server.state.settings();
-    let found = settings.config.share(&share.0).map(|share| describe(call, share));
+    let found = settings
+        .config
+        .share(&share.0)
+        .map(|share| describe(call, share));
     let result = match (found, level) {
         (_, _) if !may_look(call) => Err(status::ACCESS_DENIED),
         (None, _) => Err(status::NET_NAME_NOT_FOUND),
-        (Some(share), 0) => Ok(info::<ShareInfo0>(level, &share, output)),
-        (Some(share), 1) => Ok(info::<ShareInfo1>(level, &share, output)),
-        (Some(share), 2) => Ok(info::<ShareInfo2>(level, &share, output)),
-        (Some(share), 501) => Ok(info::<ShareInfo501>(level, &share, output)),
-        (Some(share), 502) => Ok(info::<ShareInfo502>(level, &share, output)),
-        (Some(share), 1005) => Ok(info::<ShareInfo1005>(level, &share, output)),
+        (Some(share), 0) => info::<ShareInfo0>(level, &share, output),
+        (Some(share), 1) => info::<ShareInfo1>(level, &share, output),
+        (Some(share), 2) => info::<ShareInfo2>(level, &share, output),
+        (Some(share), 501) => info::<ShareInfo501>(level, &share, output),
+        (Some(share), 502) => info::<ShareInfo502>(level, &share, output),
+        (Some(share), 1005) => info::<ShareInfo1005>(level, &share, output),
         (Some(_), _) => Err(status::INVALID_LEVEL),
     };
     output_status(level, result, output);
     Ok(())
 }
 
-fn info<T: Describe>(level: u32, share: &Described<'_>, output: &mut Encoder) {
-    output.param(&Level { level, arm: Unique::To(T::of(share)) });
+fn info<T: Describe>(level: u32, share: &Described<'_>, output: &mut Encoder) -> Result<(), u32> {
+    arm(level, T::of(share), output)
 }
 
 /// Ends a result whose union was written, or writes an empty one.
@@ -325,7 +412,10 @@ pub(super) fn output_status(level: u32, result: Result<(), u32>, output: &mut En
     let code = match result {
         Ok(()) => status::OK,
         Err(code) => {
-            output.param(&Level { level, arm: Unique::<u32>::Null });
+            output.param(&Level {
+                level,
+                arm: Unique::<u32>::Null,
+            });
             code
         }
     };
@@ -333,17 +423,43 @@ pub(super) fn output_status(level: u32, result: Result<(), u32>, output: &mut En
 }
 
 /// NetrServerGetInfo, 3.1.4.17.
-fn server_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+fn server_get_info(
+    call: &Call<'_>,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
     let _server: Name = input.param()?;
     let level: u32 = input.param()?;
     let settings = call.server.state.settings();
     let global = &settings.config.global;
-    let (platform, server, comment) = (PLATFORM_NT, name(&global.netbios_name), name(&global.server_string));
+    let (platform, server, comment) = (
+        PLATFORM_NT,
+        name(&global.netbios_name),
+        name(&global.server_string),
+    );
     let (major, minor) = VERSION;
     let result = match level {
         _ if !may_look(call) => Err(status::ACCESS_DENIED),
-        100 => Ok(arm(level, ServerInfo100 { platform, name: server }, output)),
-        101 => Ok(arm(level, ServerInfo101 { platform, name: server, major, minor, kind: SERVER_TYPE, comment }, output)),
+        100 => arm(
+            level,
+            ServerInfo100 {
+                platform,
+                name: server,
+            },
+            output,
+        ),
+        101 => arm(
+            level,
+            ServerInfo101 {
+                platform,
+                name: server,
+                major,
+                minor,
+                kind: SERVER_TYPE,
+                comment,
+            },
+            output,
+        ),
         102 => {
             let info = ServerInfo102 {
                 platform,
@@ -360,7 +476,7 @@ fn server_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encode
                 licenses: 0,
                 user_path: name("C:\\"),
             };
-            Ok(arm(level, info, output))
+            arm(level, info, output)
         }
         _ => Err(status::INVALID_LEVEL),
     };
@@ -368,15 +484,21 @@ fn server_get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encode
     Ok(())
 }
 
-/// Writes a union with a pointer to its arm.
-pub(super) fn arm<T: Encode>(level: u32, value: T, output: &mut Encoder) {
-    output.param(&Level { level, arm: Unique::To(value) });
+/// Writes a union with a pointer to its arm. Never fails: the result is the one of a level that is known.
+pub(super) fn arm<T: Encode>(level: u32, value: T, output: &mut Encoder) -> Result<(), u32> {
+    output.param(&Level {
+        level,
+        arm: Unique::To(value),
+    });
+    Ok(())
 }
 
 /// NetrRemoteTOD, 3.1.4.21.
 fn remote_tod(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
     let _server: Name = input.param()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     output.param(&Unique::To(time_of_day(now.as_secs(), now.subsec_millis())));
     output.param(&status::OK);
     Ok(())
@@ -414,7 +536,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -436,7 +562,9 @@ fn name_validate(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fa
 fn is_valid_name(name: &str) -> bool {
     let most = 80;
     (1..=most).contains(&name.chars().count())
-        && !name.chars().any(|c| c.is_control() || "\"/\\[]:|<>+=;,*?".contains(c))
+        && !name
+            .chars()
+            .any(|c| c.is_control() || "\"/\\[]:|<>+=;,*?".contains(c))
 }
 
 #[cfg(test)]
@@ -450,8 +578,14 @@ mod tests {
         assert_eq!(civil(11_017), (2000, 3, 1));
         assert_eq!(civil(20_453), (2025, 12, 31));
         let time = time_of_day(951_827_696, 120);
-        assert_eq!((time.year, time.month, time.day, time.weekday), (2000, 2, 29, 2));
-        assert_eq!((time.hours, time.minutes, time.seconds, time.hundredths), (12, 34, 56, 12));
+        assert_eq!(
+            (time.year, time.month, time.day, time.weekday),
+            (2000, 2, 29, 2)
+        );
+        assert_eq!(
+            (time.hours, time.minutes, time.seconds, time.hundredths),
+            (12, 34, 56, 12)
+        );
     }
 
     #[test]

@@ -32,10 +32,22 @@ pub(super) struct Wkssvc;
 
 impl Interface for Wkssvc {
     fn id(&self) -> SyntaxId {
-        SyntaxId::new(0x6bff_d098, 0xa112, 0x3610, [0x98, 0x33, 0x46, 0xc3, 0xf8, 0x7e, 0x34, 0x5a], 1)
+        SyntaxId::new(
+            0x6bff_d098,
+            0xa112,
+            0x3610,
+            [0x98, 0x33, 0x46, 0xc3, 0xf8, 0x7e, 0x34, 0x5a],
+            1,
+        )
     }
 
-    fn call(&self, call: &Call<'_>, number: u16, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    fn call(
+        &self,
+        call: &Call<'_>,
+        number: u16,
+        input: &mut Decoder<'_>,
+        output: &mut Encoder,
+    ) -> Result<(), Fault> {
         match number {
             GET_INFO => get_info(call, input, output),
             _ => Err(Fault(fault::OPERATION_RANGE)),
@@ -49,13 +61,50 @@ fn get_info(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> R
     let settings = call.server.state.settings();
     let global = &settings.config.global;
     let (platform, (major, minor)) = (PLATFORM_NT, VERSION);
-    let (computer, group, root) = (name(&global.netbios_name), name(&global.workgroup), name(""));
+    let (computer, group, root) = (
+        name(&global.netbios_name),
+        name(&global.workgroup),
+        name(""),
+    );
     let result = match level {
-        100 => Ok(arm(level, WkstaInfo100 { platform, computer, group, major, minor }, output)),
+        100 => arm(
+            level,
+            WkstaInfo100 {
+                platform,
+                computer,
+                group,
+                major,
+                minor,
+            },
+            output,
+        ),
         // The root directory and the number of users are for those who logged in.
         101 | 102 if call.is_restricted => Err(status::ACCESS_DENIED),
-        101 => Ok(arm(level, WkstaInfo101 { platform, computer, group, major, minor, root }, output)),
-        102 => Ok(arm(level, WkstaInfo102 { platform, computer, group, major, minor, root, users: 0 }, output)),
+        101 => arm(
+            level,
+            WkstaInfo101 {
+                platform,
+                computer,
+                group,
+                major,
+                minor,
+                root,
+            },
+            output,
+        ),
+        102 => arm(
+            level,
+            WkstaInfo102 {
+                platform,
+                computer,
+                group,
+                major,
+                minor,
+                root,
+                users: 0,
+            },
+            output,
+        ),
         _ => Err(status::INVALID_LEVEL),
     };
     output_status(level, result, output);

@@ -74,7 +74,9 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
     if action != Action::Delete {
         check_result(path, &new, share)?;
     }
-    locked.replace(new.as_bytes(), None).with_context(|| path.display().to_string())?;
+    locked
+        .replace(new.as_bytes(), None)
+        .with_context(|| path.display().to_string())?;
     log::info!("{done} share `{share}'");
     tell_daemon();
     Ok(())
@@ -83,7 +85,9 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
 fn check_share_name(name: &str) -> anyhow::Result<()> {
     match classify(&format!("[{name}]")) {
         Line::Section { name: read, .. } if read == name => {}
-        _ => bail!("`{name}' is not a share name: 1 to 63 bytes without brackets, semicolons and hashes"),
+        _ => bail!(
+            "`{name}' is not a share name: 1 to 63 bytes without brackets, semicolons and hashes"
+        ),
     }
     if fold_name(name) == GLOBAL {
         bail!("`{name}' is the section of the global keys, not a share");
@@ -103,7 +107,10 @@ fn change(option: &str) -> anyhow::Result<Change> {
         Lookup::Known(key) if key.is_for_share() => Ok((key, value.to_owned())),
         Lookup::Known(key) => bail!("`{}' is a global key, not one of a share", key.name()),
         Lookup::SambaOnly => bail!("`{key}' is a key of Samba's without effect here"),
-        Lookup::Unknown(Some(nearest)) => bail!("`{key}' is not a known key; did you mean `{}'?", nearest.name()),
+        Lookup::Unknown(Some(nearest)) => bail!(
+            "`{key}' is not a known key; did you mean `{}'?",
+            nearest.name()
+        ),
         Lookup::Unknown(None) => bail!("`{key}' is not a known key"),
     }
 }
@@ -133,7 +140,10 @@ fn ask() -> anyhow::Result<Vec<Change>> {
 fn check_result(path: &Path, text: &str, share: &str) -> anyhow::Result<()> {
     let document = Document::parse(path, text, &|path| std::fs::read_to_string(path));
     let loaded = Config::build(document, &System);
-    let is_served = loaded.config.as_ref().is_some_and(|config| config.share(share).is_some());
+    let is_served = loaded
+        .config
+        .as_ref()
+        .is_some_and(|config| config.share(share).is_some());
     for diagnostic in &loaded.diagnostics {
         match diagnostic.severity {
             Severity::Warning => log::debug!("{diagnostic}"),

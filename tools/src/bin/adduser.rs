@@ -37,7 +37,10 @@ fn run(arguments: &AddUser) -> anyhow::Result<()> {
     let user = arguments.user.as_str();
     check_name(user)?;
     let path = &arguments.pwddb;
-    let action = decide(arguments, Users::load(path)?.unwrap_or_default().contains(user))?;
+    let action = decide(
+        arguments,
+        Users::load(path)?.unwrap_or_default().contains(user),
+    )?;
     if action == Action::Delete {
         check_not_needed(&arguments.config, user)?;
     }
@@ -56,7 +59,9 @@ fn run(arguments: &AddUser) -> anyhow::Result<()> {
             users.remove(user);
         }
     }
-    locked.replace(users.text().as_bytes(), Some(0o600)).with_context(|| path.display().to_string())?;
+    locked
+        .replace(users.text().as_bytes(), Some(0o600))
+        .with_context(|| path.display().to_string())?;
     match action {
         Action::Delete => log::info!("Deleted user `{user}'"),
         Action::Update => log::info!("Updated user `{user}'"),
@@ -69,7 +74,10 @@ fn run(arguments: &AddUser) -> anyhow::Result<()> {
 /// What is to be done, now that it is known whether the user is there.
 fn decide(arguments: &AddUser, is_there: bool) -> anyhow::Result<Action> {
     let user = &arguments.user;
-    match (Action::from_flags(arguments.add, arguments.update, arguments.delete), is_there) {
+    match (
+        Action::from_flags(arguments.add, arguments.update, arguments.delete),
+        is_there,
+    ) {
         (Action::Add, true) => bail!("User `{user}' already exists"),
         (Action::Update | Action::Delete, false) => bail!("User `{user}' does not exist"),
         (Action::AddOrUpdate, true) => Ok(Action::Update),
@@ -80,13 +88,18 @@ fn decide(arguments: &AddUser, is_there: bool) -> anyhow::Result<Action> {
 
 /// A user that the configuration relies on is not deleted.
 fn check_not_needed(config: &Path, user: &str) -> anyhow::Result<()> {
-    let Some(config) = Config::load(config, &System).config else { return Ok(()) };
+    let Some(config) = Config::load(config, &System).config else {
+        return Ok(());
+    };
     if config.global.guest_account == user {
         bail!("User `{user}' is the guest account of the configuration");
     }
     for share in config.shares() {
         if share.guest_account.as_deref() == Some(user) {
-            bail!("User `{user}' is the guest account of share `{}'", share.name);
+            bail!(
+                "User `{user}' is the guest account of share `{}'",
+                share.name
+            );
         }
     }
     Ok(())
@@ -143,7 +156,9 @@ struct Quiet(Option<Termios>);
 
 impl Quiet {
     fn new() -> Self {
-        let Ok(before) = tcgetattr(io::stdin()) else { return Quiet(None) };
+        let Ok(before) = tcgetattr(io::stdin()) else {
+            return Quiet(None);
+        };
         let mut quiet = before.clone();
         quiet.local_flags.remove(LocalFlags::ECHO);
         quiet.local_flags.insert(LocalFlags::ECHONL);

@@ -55,11 +55,16 @@ fn run(arguments: &Control) -> anyhow::Result<()> {
     } else if arguments.list {
         list()
     } else if let Some(component) = &arguments.debug {
-        let text = module.toggle_debug(component).with_context(|| format!("debug component `{component}'"))?;
+        let text = module
+            .toggle_debug(component)
+            .with_context(|| format!("debug component `{component}'"))?;
         println!("{text}");
         Ok(())
     } else {
-        println!("ksmbd version : {}", module.version().context("the module's version")?);
+        println!(
+            "ksmbd version : {}",
+            module.version().context("the module's version")?
+        );
         Ok(())
     }
 }
@@ -103,14 +108,19 @@ impl Drop for Pipe {
 
 /// Prints what the daemon writes into a pipe that it is asked to answer through.
 fn list() -> anyhow::Result<()> {
-    let Some(manager) = lock::holder(Path::new(paths::LOCK)) else { bail!("ksmbd.mountd does not run") };
+    let Some(manager) = lock::holder(Path::new(paths::LOCK)) else {
+        bail!("ksmbd.mountd does not run")
+    };
     let path = paths::list_pipe(manager.as_raw());
     let named = || path.display().to_string();
     let _ = std::fs::remove_file(&path);
     nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).with_context(named)?;
     let pipe = Pipe(path.clone());
-    let mut reader =
-        OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&pipe.0).with_context(named)?;
+    let mut reader = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&pipe.0)
+        .with_context(named)?;
     signal(Signal::SIGUSR1)?;
     let text = read_answer(&mut reader).with_context(named)?;
     print!("{text}");
@@ -144,6 +154,10 @@ fn check(config: &Path) -> anyhow::Result<()> {
     if !loaded.is_clean() {
         bail!("{} has errors", config.display());
     }
-    println!("{}: {} warnings, no errors", config.display(), loaded.diagnostics.len());
+    println!(
+        "{}: {} warnings, no errors",
+        config.display(),
+        loaded.diagnostics.len()
+    );
     Ok(())
 }

@@ -113,30 +113,57 @@ pub fn classify(line: &str) -> Line<'_> {
     }
     if let Some(inside) = text.strip_prefix('[') {
         let Some(name) = inside.strip_suffix(']') else {
-            return Line::Bad { column: trimmed.len(), reason: "a section's head ends with `]`" };
+            return Line::Bad {
+                column: trimmed.len(),
+                reason: "a section's head ends with `]`",
+            };
         };
         let column = start + 1;
         if name.is_empty() || name.len() > MAX_SECTION_NAME {
-            return Line::Bad { column, reason: "a section's name has 1 to 63 bytes" };
+            return Line::Bad {
+                column,
+                reason: "a section's name has 1 to 63 bytes",
+            };
         }
         if name.contains([']', '[']) || name.chars().any(char::is_control) {
-            return Line::Bad { column, reason: "a section's name cannot contain this character" };
+            return Line::Bad {
+                column,
+                reason: "a section's name cannot contain this character",
+            };
         }
         return Line::Section { name, column };
     }
     let Some((key, value)) = text.split_once('=') else {
-        return Line::Bad { column: start, reason: "expected `[section]` or `key = value`" };
+        return Line::Bad {
+            column: start,
+            reason: "expected `[section]` or `key = value`",
+        };
     };
     let value_column = start + key.len() + 1 + (value.len() - value.trim_start().len());
     let key = key.trim_end();
     if key.is_empty() {
-        return Line::Bad { column: start, reason: "there is no key before `=`" };
+        return Line::Bad {
+            column: start,
+            reason: "there is no key before `=`",
+        };
     }
     let value = value.trim();
-    if key.chars().chain(value.chars()).any(|c| c.is_control() && c != '\t') {
-        return Line::Bad { column: start, reason: "control characters are not allowed" };
+    if key
+        .chars()
+        .chain(value.chars())
+        .any(|c| c.is_control() && c != '\t')
+    {
+        return Line::Bad {
+            column: start,
+            reason: "control characters are not allowed",
+        };
     }
-    Line::Entry { key, key_column: start, value, value_column }
+    Line::Entry {
+        key,
+        key_column: start,
+        value,
+        value_column,
+    }
 }
 
 /// A key with its value.
@@ -179,7 +206,10 @@ pub fn fold_name(name: &str) -> String {
 
 /// The form of a key by which keys are compared: letter case and space do not matter.
 pub fn fold_key(key: &str) -> String {
-    key.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    key.chars()
+        .filter(|c| !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 impl Document {
@@ -195,7 +225,11 @@ impl Document {
 
     /// Reads `text`, which stands at `path`. `read` gives the text of included files.
     pub fn parse(path: &Path, text: &str, read: &dyn Fn(&Path) -> io::Result<String>) -> Self {
-        let mut builder = Builder { document: Document::default(), current: None, read };
+        let mut builder = Builder {
+            document: Document::default(),
+            current: None,
+            read,
+        };
         builder.file(path, text, 0);
         builder.document
     }
@@ -203,13 +237,18 @@ impl Document {
     /// The section called `name`.
     pub fn section(&self, name: &str) -> Option<&Section> {
         let name = fold_name(name);
-        self.sections.iter().find(|section| fold_name(&section.name) == name)
+        self.sections
+            .iter()
+            .find(|section| fold_name(&section.name) == name)
     }
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
     if std::fs::metadata(path)?.len() > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the file is too large",
+        ));
     }
     std::fs::read_to_string(path)
 }
@@ -228,7 +267,10 @@ impl Builder<'_> {
             let place = |column: usize| Place {
                 file: Arc::clone(&file),
                 line: index + 1,
-                column: line.get(..column).map_or(column, |before| before.chars().count()) + 1,
+                column: line
+                    .get(..column)
+                    .map_or(column, |before| before.chars().count())
+                    + 1,
             };
             match classify(line) {
                 Line::Blank => {}
@@ -236,7 +278,12 @@ impl Builder<'_> {
                 Line::Bad { column, reason } => {
                     self.fatal(place(column), format!("`{}`: {reason}", line.trim()));
                 }
-                Line::Entry { key, key_column, value, value_column } => {
+                Line::Entry {
+                    key,
+                    key_column,
+                    value,
+                    value_column,
+                } => {
                     if fold_key(key) == "include" {
                         self.include(path, value, place(value_column), depth);
                         continue;
@@ -249,19 +296,38 @@ impl Builder<'_> {
 
     fn section(&mut self, name: &str, at: Place) {
         let folded = fold_name(name);
-        let known = self.document.sections.iter().position(|section| fold_name(&section.name) == folded);
+        let known = self
+            .document
+            .sections
+            .iter()
+            .position(|section| fold_name(&section.name) == folded);
         self.current = Some(known.unwrap_or_else(|| {
-            self.document.sections.push(Section { name: name.to_owned(), at, entries: Vec::new() });
+            self.document.sections.push(Section {
+                name: name.to_owned(),
+                at,
+                entries: Vec::new(),
+            });
             self.document.sections.len() - 1
         }));
     }
 
     fn entry(&mut self, key: &str, value: &str, key_at: Place, value_at: Place) {
-        let Some(section) = self.current.and_then(|index| self.document.sections.get_mut(index)) else {
-            self.fatal(key_at, format!("`{key}` stands before the first `[section]`"));
+        let Some(section) = self
+            .current
+            .and_then(|index| self.document.sections.get_mut(index))
+        else {
+            self.fatal(
+                key_at,
+                format!("`{key}` stands before the first `[section]`"),
+            );
             return;
         };
-        section.entries.push(Entry { key: key.to_owned(), value: value.to_owned(), key_at, value_at });
+        section.entries.push(Entry {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            key_at,
+            value_at,
+        });
     }
 
     fn include(&mut self, from: &Path, value: &str, at: Place, depth: usize) {
@@ -269,7 +335,10 @@ impl Builder<'_> {
             return;
         }
         if depth >= MAX_INCLUDE_DEPTH {
-            self.fatal(at, format!("`{value}` is included more than {MAX_INCLUDE_DEPTH} files deep"));
+            self.fatal(
+                at,
+                format!("`{value}` is included more than {MAX_INCLUDE_DEPTH} files deep"),
+            );
             return;
         }
         let path: PathBuf = from.parent().unwrap_or(Path::new("")).join(value);
@@ -303,14 +372,22 @@ mod tests {
 
     fn entries(document: &Document, section: &str) -> Vec<(String, String)> {
         let section = document.section(section).expect("section");
-        section.entries.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+        section
+            .entries
+            .iter()
+            .map(|entry| (entry.key.clone(), entry.value.clone()))
+            .collect()
     }
 
     #[test]
     fn reads_sections_keys_and_comments() {
-        let document = parse("; c\n# d\n[Global]\n\tserver string = My  server ; why\n[share] # x\npath=/a\n");
+        let document =
+            parse("; c\n# d\n[Global]\n\tserver string = My  server ; why\n[share] # x\npath=/a\n");
         assert_eq!(document.diagnostics, []);
-        assert_eq!(entries(&document, "GLOBAL"), [("server string".into(), "My  server".into())]);
+        assert_eq!(
+            entries(&document, "GLOBAL"),
+            [("server string".into(), "My  server".into())]
+        );
         assert_eq!(entries(&document, "share"), [("path".into(), "/a".into())]);
     }
 
@@ -318,7 +395,10 @@ mod tests {
     fn joins_sections_of_one_name() {
         let document = parse("[A]\nx=1\n[b]\ny=2\n[a]\nz=3\n");
         assert_eq!(document.sections.len(), 2);
-        assert_eq!(entries(&document, "a"), [("x".into(), "1".into()), ("z".into(), "3".into())]);
+        assert_eq!(
+            entries(&document, "a"),
+            [("x".into(), "1".into()), ("z".into(), "3".into())]
+        );
     }
 
     #[test]
@@ -329,11 +409,18 @@ mod tests {
             ("[g]\n  nonsense\n", "ksmbd.conf:2:3", "expected"),
             ("  path = /x\n", "ksmbd.conf:1:3", "before the first"),
             ("[g]\n = 3\n", "ksmbd.conf:2:2", "no key"),
-            ("[g]\ninclude = nowhere\n", "ksmbd.conf:2:11", "cannot be read"),
+            (
+                "[g]\ninclude = nowhere\n",
+                "ksmbd.conf:2:11",
+                "cannot be read",
+            ),
         ] {
             let document = parse(text);
             let message = document.diagnostics.first().expect(text).to_string();
-            assert!(message.starts_with(&format!("{at}: error: ")) && message.contains(part), "{message}");
+            assert!(
+                message.starts_with(&format!("{at}: error: ")) && message.contains(part),
+                "{message}"
+            );
         }
     }
 
@@ -341,7 +428,10 @@ mod tests {
     fn includes_in_place_and_to_a_bound() {
         let document = parse("[a]\nx=1\ninclude = more.conf\n");
         assert_eq!(document.diagnostics, []);
-        assert_eq!(entries(&document, "extra"), [("path".into(), "/extra".into())]);
+        assert_eq!(
+            entries(&document, "extra"),
+            [("path".into(), "/extra".into())]
+        );
         let document = parse("[a]\ninclude = loop.conf\n");
         assert_eq!(document.diagnostics.len(), 1);
     }

@@ -13,7 +13,9 @@ pub struct Text {
 impl Text {
     /// Takes a text apart.
     pub fn new(text: &str) -> Self {
-        Text { lines: text.split_inclusive('\n').map(str::to_owned).collect() }
+        Text {
+            lines: text.split_inclusive('\n').map(str::to_owned).collect(),
+        }
     }
 
     /// The text.
@@ -33,7 +35,11 @@ impl Text {
                 last.push('\n');
             }
         }
-        if self.lines.last().is_some_and(|line| !line.trim().is_empty()) {
+        if self
+            .lines
+            .last()
+            .is_some_and(|line| !line.trim().is_empty())
+        {
             self.lines.push("\n".into());
         }
         self.lines.push(format!("[{name}]\n"));
@@ -94,7 +100,9 @@ impl Text {
         for (index, line) in self.lines.iter().enumerate() {
             match classify(bare(line)) {
                 Line::Section { name, .. } => within = fold_name(name) == fold_name(section),
-                Line::Entry { key: found, .. } if within && fold_key(found) == key => places.push(index),
+                Line::Entry { key: found, .. } if within && fold_key(found) == key => {
+                    places.push(index)
+                }
                 _ => {}
             }
         }
@@ -102,7 +110,9 @@ impl Text {
     }
 
     fn insert(&mut self, section: &str, key: &str, value: &str) {
-        let Some(head) = self.lines.iter().position(|line| is_head_of(line, section)) else { return };
+        let Some(head) = self.lines.iter().position(|line| is_head_of(line, section)) else {
+            return;
+        };
         let mut after = head;
         let mut indent = "\t".to_owned();
         for (index, line) in self.lines.iter().enumerate().skip(head + 1) {
@@ -120,7 +130,8 @@ impl Text {
                 line.push('\n');
             }
         }
-        self.lines.insert(after + 1, format!("{indent}{key} = {value}\n"));
+        self.lines
+            .insert(after + 1, format!("{indent}{key} = {value}\n"));
     }
 }
 
@@ -138,10 +149,24 @@ fn is_comment(line: &str) -> bool {
 
 /// The line with another value and everything else as it was.
 fn with_value(line: &str, value: &str) -> String {
-    let Line::Entry { value: old, value_column, .. } = classify(bare(line)) else { return line.to_owned() };
+    let Line::Entry {
+        value: old,
+        value_column,
+        ..
+    } = classify(bare(line))
+    else {
+        return line.to_owned();
+    };
     let end = value_column + old.len();
-    let (before, after) = (line.get(..value_column).unwrap_or(""), line.get(end..).unwrap_or("\n"));
-    let gap = if old.is_empty() && before.ends_with('=') { " " } else { "" };
+    let (before, after) = (
+        line.get(..value_column).unwrap_or(""),
+        line.get(end..).unwrap_or("\n"),
+    );
+    let gap = if old.is_empty() && before.ends_with('=') {
+        " "
+    } else {
+        ""
+    };
     format!("{before}{gap}{value}{after}")
 }
 
@@ -157,14 +182,20 @@ mod tests {
         let mut text = Text::new(TEXT);
         text.set("photos", "Path", "/q");
         text.set("photos", "read only", "no");
-        assert_eq!(text.text(), TEXT.replace("/p #", "/q #").replace("=yes", "=no"));
+        assert_eq!(
+            text.text(),
+            TEXT.replace("/p #", "/q #").replace("=yes", "=no")
+        );
     }
 
     #[test]
     fn adds_a_key_as_its_neighbours_stand() {
         let mut text = Text::new(TEXT);
         text.set("photos", "comment", "x");
-        assert_eq!(text.text(), TEXT.replace("=yes\n", "=yes\n    comment = x\n"));
+        assert_eq!(
+            text.text(),
+            TEXT.replace("=yes\n", "=yes\n    comment = x\n")
+        );
         let mut text = Text::new(TEXT);
         text.set("z", "comment", "x");
         assert_eq!(text.text(), format!("{TEXT}\n\tcomment = x\n"));
@@ -174,7 +205,10 @@ mod tests {
     fn removes_a_section_but_not_the_next_ones_comment() {
         let mut text = Text::new(TEXT);
         text.remove_section("PHOTOS");
-        assert_eq!(text.text(), "# mine\n[global]\n  tcp port = 445 ; std\n\n; photos\n; last\n[z]\n\tpath = /z");
+        assert_eq!(
+            text.text(),
+            "# mine\n[global]\n  tcp port = 445 ; std\n\n; photos\n; last\n[z]\n\tpath = /z"
+        );
         assert!(!text.has_section("photos"));
     }
 

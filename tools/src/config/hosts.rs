@@ -23,7 +23,10 @@ impl Block {
             return None;
         }
         let mask = u128::MAX.checked_shl(128 - (bits + offset)).unwrap_or(0);
-        Some(Block { network: number(address) & mask, mask })
+        Some(Block {
+            network: number(address) & mask,
+            mask,
+        })
     }
 
     fn contains(self, address: IpAddr) -> bool {
@@ -60,9 +63,15 @@ impl HostList {
                 except = true;
                 continue;
             }
-            let blocks = parse_part(&part)
-                .ok_or_else(|| Expected(format!("an address, a network or ALL in place of `{part}`")))?;
-            if except { &mut list.except } else { &mut list.blocks }.extend(blocks);
+            let blocks = parse_part(&part).ok_or_else(|| {
+                Expected(format!("an address, a network or ALL in place of `{part}`"))
+            })?;
+            if except {
+                &mut list.except
+            } else {
+                &mut list.blocks
+            }
+            .extend(blocks);
         }
         Ok(list)
     }
@@ -76,7 +85,10 @@ impl HostList {
 
 fn parse_part(part: &str) -> Option<Vec<Block>> {
     if part.eq_ignore_ascii_case("all") {
-        return Some(vec![Block { network: 0, mask: 0 }]);
+        return Some(vec![Block {
+            network: 0,
+            mask: 0,
+        }]);
     }
     if part.eq_ignore_ascii_case("localhost") {
         return Some(vec![
@@ -103,7 +115,8 @@ fn parse_part(part: &str) -> Option<Vec<Block>> {
 /// Number of leading ones, if only zeros follow.
 fn prefix_length(mask: Ipv4Addr) -> Option<u32> {
     let bits = mask.to_bits();
-    (bits.leading_ones() + bits.trailing_zeros() == 32 || bits == u32::MAX).then(|| bits.leading_ones())
+    (bits.leading_ones() + bits.trailing_zeros() == 32 || bits == u32::MAX)
+        .then(|| bits.leading_ones())
 }
 
 /// `192.168` of `192.168.`.
@@ -142,20 +155,46 @@ mod tests {
 
     #[test]
     fn blocks() {
-        let list = HostList::parse("10.0.0.0/8, 192.168. 172.16.0.0/255.240.0.0 fe80::/10 1.2.3.4 EXCEPT 10.1.1.1").unwrap();
-        for inside in ["10.2.3.4", "192.168.7.7", "172.31.255.255", "fe80::1", "1.2.3.4", "::ffff:10.2.3.4"] {
+        let list = HostList::parse(
+            "10.0.0.0/8, 192.168. 172.16.0.0/255.240.0.0 fe80::/10 1.2.3.4 EXCEPT 10.1.1.1",
+        )
+        .unwrap();
+        for inside in [
+            "10.2.3.4",
+            "192.168.7.7",
+            "172.31.255.255",
+            "fe80::1",
+            "1.2.3.4",
+            "::ffff:10.2.3.4",
+        ] {
             assert!(list.contains(ip(inside)), "{inside}");
         }
-        for outside in ["11.0.0.1", "192.169.0.1", "172.32.0.1", "fec0::1", "1.2.3.5", "10.1.1.1"] {
+        for outside in [
+            "11.0.0.1",
+            "192.169.0.1",
+            "172.32.0.1",
+            "fec0::1",
+            "1.2.3.5",
+            "10.1.1.1",
+        ] {
             assert!(!list.contains(ip(outside)), "{outside}");
         }
         assert!(HostList::parse("ALL").unwrap().contains(ip("::2")));
-        assert!(HostList::parse("localhost").unwrap().contains(ip("127.3.4.5")));
+        assert!(HostList::parse("localhost")
+            .unwrap()
+            .contains(ip("127.3.4.5")));
     }
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        for bad in ["example.org", "1.2.3.4/33", "1.2.3.4.", "1.2.3.4/255.0.255.0", "::/129", "300.1."] {
+        for bad in [
+            "example.org",
+            "1.2.3.4/33",
+            "1.2.3.4.",
+            "1.2.3.4/255.0.255.0",
+            "::/129",
+            "300.1.",
+        ] {
             assert!(HostList::parse(bad).is_err(), "{bad}");
         }
     }

@@ -132,17 +132,80 @@ const SYNONYMS: &[(&str, Key)] = &[
 
 /// Keys that Samba has and this server does without: named so that a configuration that moved over is understood.
 const SAMBA_ONLY: &[&str] = &[
-    "available", "case sensitive", "default case", "disable netbios", "dns proxy", "domain master", "dos charset", "dos filemode",
-    "dos filetimes", "ea support", "encrypt passwords", "idmap config", "inherit acls", "inherit permissions", "kernel oplocks",
-    "level2 oplocks", "load printers", "local master", "lock directory", "log file", "log level", "logging", "logon drive",
-    "logon path", "logon script", "map acl inherit", "map archive", "map hidden", "map readonly", "map system",
-    "max log size", "max protocol", "min protocol", "msdfs root", "name resolve order", "obey pam restrictions", "os level",
-    "pam password change", "panic action", "passdb backend", "passwd chat", "passwd program", "posix locking",
-    "preferred master", "preserve case", "printable", "printcap name", "printing", "protocol", "realm", "security",
-    "server role", "server services", "short preserve case", "smb ports", "socket options", "strict allocate",
-    "strict locking", "strict sync", "sync always", "syslog", "time server", "unix charset", "unix extensions",
-    "unix password sync", "use sendfile", "usershare allow guests", "usershare max shares", "username map", "valid chars",
-    "wide links", "winbind use default domain", "wins server", "wins support",
+    "available",
+    "case sensitive",
+    "default case",
+    "disable netbios",
+    "dns proxy",
+    "domain master",
+    "dos charset",
+    "dos filemode",
+    "dos filetimes",
+    "ea support",
+    "encrypt passwords",
+    "idmap config",
+    "inherit acls",
+    "inherit permissions",
+    "kernel oplocks",
+    "level2 oplocks",
+    "load printers",
+    "local master",
+    "lock directory",
+    "log file",
+    "log level",
+    "logging",
+    "logon drive",
+    "logon path",
+    "logon script",
+    "map acl inherit",
+    "map archive",
+    "map hidden",
+    "map readonly",
+    "map system",
+    "max log size",
+    "max protocol",
+    "min protocol",
+    "msdfs root",
+    "name resolve order",
+    "obey pam restrictions",
+    "os level",
+    "pam password change",
+    "panic action",
+    "passdb backend",
+    "passwd chat",
+    "passwd program",
+    "posix locking",
+    "preferred master",
+    "preserve case",
+    "printable",
+    "printcap name",
+    "printing",
+    "protocol",
+    "realm",
+    "security",
+    "server role",
+    "server services",
+    "short preserve case",
+    "smb ports",
+    "socket options",
+    "strict allocate",
+    "strict locking",
+    "strict sync",
+    "sync always",
+    "syslog",
+    "time server",
+    "unix charset",
+    "unix extensions",
+    "unix password sync",
+    "use sendfile",
+    "usershare allow guests",
+    "usershare max shares",
+    "username map",
+    "valid chars",
+    "wide links",
+    "winbind use default domain",
+    "wins server",
+    "wins support",
 ];
 
 /// What a key's text turns out to be.
@@ -219,7 +282,10 @@ mod tests {
             assert_eq!(Key::lookup(text), Lookup::Known(Key::ReadOnly), "{text}");
         }
         assert_eq!(Key::lookup("public"), Lookup::Known(Key::GuestOk));
-        assert_eq!(Key::lookup("share:fake_fscaps"), Lookup::Known(Key::FakeFscaps));
+        assert_eq!(
+            Key::lookup("share:fake_fscaps"),
+            Lookup::Known(Key::FakeFscaps)
+        );
         assert_eq!(Key::lookup("passdb backend"), Lookup::SambaOnly);
     }
 
@@ -232,8 +298,14 @@ mod tests {
 
     #[test]
     fn suggests_the_nearest() {
-        assert_eq!(Key::lookup("valid user"), Lookup::Unknown(Some(Key::ValidUsers)));
-        assert_eq!(Key::lookup("brwseable"), Lookup::Unknown(Some(Key::Browseable)));
+        assert_eq!(
+            Key::lookup("valid user"),
+            Lookup::Unknown(Some(Key::ValidUsers))
+        );
+        assert_eq!(
+            Key::lookup("brwseable"),
+            Lookup::Unknown(Some(Key::Browseable))
+        );
         assert_eq!(Key::lookup("quux"), Lookup::Unknown(None));
     }
 

@@ -134,7 +134,9 @@ pub struct Loaded {
 impl Loaded {
     /// Whether nothing is wrong but for warnings.
     pub fn is_clean(&self) -> bool {
-        self.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning)
+        self.diagnostics
+            .iter()
+            .all(|diagnostic| diagnostic.severity == Severity::Warning)
     }
 }
 
@@ -156,7 +158,10 @@ impl Config {
 
     /// Gives a text its meaning.
     pub fn build(document: Document, accounts: &dyn Accounts) -> Loaded {
-        let Document { sections, diagnostics } = document;
+        let Document {
+            sections,
+            diagnostics,
+        } = document;
         let mut findings = Findings(diagnostics);
         let is_global = |section: &&Section| fold_name(&section.name) == GLOBAL;
         let defaults = sections
@@ -168,16 +173,26 @@ impl Config {
         let mut shares = BTreeMap::new();
         for section in sections.iter().filter(|section| !is_global(section)) {
             let values = Values::collect(section, &mut findings);
-            let own = Layers { own: &values, defaults: &defaults };
+            let own = Layers {
+                own: &values,
+                defaults: &defaults,
+            };
             if let Some(share) = Share::build(section, &own, &global, accounts, &mut findings) {
                 shares.insert(fold_name(&section.name), Arc::new(share));
             }
         }
-        shares.entry(fold_name(IPC)).or_insert_with(|| Arc::new(Share::ipc(IPC)));
+        shares
+            .entry(fold_name(IPC))
+            .or_insert_with(|| Arc::new(Share::ipc(IPC)));
         let Findings(mut diagnostics) = findings;
         diagnostics.dedup();
-        let fatal = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Fatal);
-        Loaded { config: (!fatal).then_some(Config { global, shares }), diagnostics }
+        let fatal = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Fatal);
+        Loaded {
+            config: (!fatal).then_some(Config { global, shares }),
+            diagnostics,
+        }
     }
 
     /// The share called `name`, whatever its letter case.
@@ -196,7 +211,11 @@ struct Findings(Vec<Diagnostic>);
 
 impl Findings {
     fn add(&mut self, place: &Place, severity: Severity, message: String) {
-        let finding = Diagnostic { place: Some(place.clone()), severity, message };
+        let finding = Diagnostic {
+            place: Some(place.clone()),
+            severity,
+            message,
+        };
         // A default in [global] is read once for every share.
         if !self.0.contains(&finding) {
             self.0.push(finding);
@@ -216,13 +235,18 @@ impl Values {
             let key = match Key::lookup(&entry.key) {
                 Lookup::Known(key) => key,
                 Lookup::SambaOnly => {
-                    let message = format!("`{}` is a key of Samba's without effect here", entry.key);
+                    let message =
+                        format!("`{}` is a key of Samba's without effect here", entry.key);
                     findings.add(&entry.key_at, Severity::Warning, message);
                     continue;
                 }
                 Lookup::Unknown(nearest) => {
                     let hint = nearest.map(|key| format!("; did you mean `{}`?", key.name()));
-                    let message = format!("`{}` is not a known key{}", entry.key, hint.unwrap_or_default());
+                    let message = format!(
+                        "`{}` is not a known key{}",
+                        entry.key,
+                        hint.unwrap_or_default()
+                    );
                     findings.add(&entry.key_at, Severity::Warning, message);
                     continue;
                 }
@@ -237,7 +261,10 @@ impl Values {
             }
             if let Some(first) = values.get(&key) {
                 let first: &Entry = first;
-                let message = format!("`{}` already has a value, at {}; this one is not used", entry.key, first.key_at);
+                let message = format!(
+                    "`{}` already has a value, at {}; this one is not used",
+                    entry.key, first.key_at
+                );
                 findings.add(&entry.key_at, Severity::Warning, message);
                 continue;
             }
@@ -247,7 +274,12 @@ impl Values {
     }
 
     /// Reads the value of `key` with `read`; `None` if there is none or it is wrong, which is then fatal.
-    fn read<T>(&self, key: Key, findings: &mut Findings, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    fn read<T>(
+        &self,
+        key: Key,
+        findings: &mut Findings,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         let entry = self.0.get(&key)?;
         match read(&entry.value) {
             Ok(value) => Some(value),
@@ -280,7 +312,12 @@ impl Layers<'_> {
         self.layer(key).0.get(&key)
     }
 
-    fn read<T>(&self, key: Key, findings: &mut Findings, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    fn read<T>(
+        &self,
+        key: Key,
+        findings: &mut Findings,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         self.layer(key).read(key, findings, read)
     }
 
@@ -296,7 +333,10 @@ fn size32(text: &str) -> Value<u32> {
 /// A limit where 0 stands for the most.
 fn limit(text: &str) -> Value<u32> {
     let limit = value::size(text, u64::from(MOST))?;
-    Ok(u32::try_from(limit).ok().filter(|limit| *limit != 0).unwrap_or(MOST))
+    Ok(u32::try_from(limit)
+        .ok()
+        .filter(|limit| *limit != 0)
+        .unwrap_or(MOST))
 }
 
 fn short(text: &str, low: u16, high: u16) -> Value<u16> {
@@ -317,54 +357,105 @@ impl Global {
         let text = |most: usize| move |text: &str| value::text(text, most);
         let global = Global {
             aapl_model: values.read(Key::AaplModel, f, text(31)).unwrap_or_default(),
-            bind_interfaces_only: values.read(Key::BindInterfacesOnly, f, value::boolean).unwrap_or(false),
-            deadtime: values.read(Key::Deadtime, f, |text| value::number(text, 0, u32::MAX / 60)).unwrap_or(0),
-            durable_handles: values.read(Key::DurableHandles, f, value::boolean).unwrap_or(false),
-            guest_account: values.read(Key::GuestAccount, f, text(47)).unwrap_or_else(|| "nobody".into()),
-            interfaces: values.read(Key::Interfaces, f, value::list).unwrap_or_default(),
-            ipc_timeout: values.read(Key::IpcTimeout, f, |text| short(text, 0, u16::MAX)).unwrap_or(0),
-            kerberos_keytab: values.read(Key::KerberosKeytab, f, text(4096)).unwrap_or_default(),
-            kerberos_service: values.read(Key::KerberosService, f, text(1024)).unwrap_or_default(),
-            kerberos: values.read(Key::KerberosSupport, f, value::boolean).unwrap_or(false),
-            map_to_guest: values.read(Key::MapToGuest, f, map_to_guest).unwrap_or_default(),
-            max_active_sessions: values.read(Key::MaxActiveSessions, f, limit).unwrap_or(1024),
+            bind_interfaces_only: values
+                .read(Key::BindInterfacesOnly, f, value::boolean)
+                .unwrap_or(false),
+            deadtime: values
+                .read(Key::Deadtime, f, |text| {
+                    value::number(text, 0, u32::MAX / 60)
+                })
+                .unwrap_or(0),
+            durable_handles: values
+                .read(Key::DurableHandles, f, value::boolean)
+                .unwrap_or(false),
+            guest_account: values
+                .read(Key::GuestAccount, f, text(47))
+                .unwrap_or_else(|| "nobody".into()),
+            interfaces: values
+                .read(Key::Interfaces, f, value::list)
+                .unwrap_or_default(),
+            ipc_timeout: values
+                .read(Key::IpcTimeout, f, |text| short(text, 0, u16::MAX))
+                .unwrap_or(0),
+            kerberos_keytab: values
+                .read(Key::KerberosKeytab, f, text(4096))
+                .unwrap_or_default(),
+            kerberos_service: values
+                .read(Key::KerberosService, f, text(1024))
+                .unwrap_or_default(),
+            kerberos: values
+                .read(Key::KerberosSupport, f, value::boolean)
+                .unwrap_or(false),
+            map_to_guest: values
+                .read(Key::MapToGuest, f, map_to_guest)
+                .unwrap_or_default(),
+            max_active_sessions: values
+                .read(Key::MaxActiveSessions, f, limit)
+                .unwrap_or(1024),
             max_connections: values.read(Key::MaxConnections, f, limit).unwrap_or(128),
             max_ip_connections: values.read(Key::MaxIpConnections, f, limit).unwrap_or(0),
             max_open_files: values.read(Key::MaxOpenFiles, f, limit).unwrap_or(10000),
-            max_sessions_per_connection: values.read(Key::MaxSessionsPerConnection, f, limit).unwrap_or(0),
-            netbios_name: values.read(Key::NetbiosName, f, text(15)).unwrap_or_else(|| "KSMBD SERVER".into()),
+            max_sessions_per_connection: values
+                .read(Key::MaxSessionsPerConnection, f, limit)
+                .unwrap_or(0),
+            netbios_name: values
+                .read(Key::NetbiosName, f, text(15))
+                .unwrap_or_else(|| "KSMBD SERVER".into()),
             restrict_anonymous: values
                 .read(Key::RestrictAnonymous, f, |text| value::number(text, 0, 2))
                 .unwrap_or(0),
-            root_directory: values.read(Key::RootDirectory, f, text(4096)).unwrap_or_default(),
+            root_directory: values
+                .read(Key::RootDirectory, f, text(4096))
+                .unwrap_or_default(),
             min_protocol: values.read(Key::ServerMinProtocol, f, value::protocol),
             max_protocol: values.read(Key::ServerMaxProtocol, f, value::protocol),
-            multi_channel: values.read(Key::ServerMultiChannel, f, value::boolean).unwrap_or(false),
-            signing: values.read(Key::ServerSigning, f, value::setting).unwrap_or_default(),
-            server_string: values.read(Key::ServerString, f, text(63)).unwrap_or_else(|| "SMB SERVER".into()),
+            multi_channel: values
+                .read(Key::ServerMultiChannel, f, value::boolean)
+                .unwrap_or(false),
+            signing: values
+                .read(Key::ServerSigning, f, value::setting)
+                .unwrap_or_default(),
+            server_string: values
+                .read(Key::ServerString, f, text(63))
+                .unwrap_or_else(|| "SMB SERVER".into()),
             fake_fscaps: values
                 .read(Key::FakeFscaps, f, |text| value::number(text, 0, u32::MAX))
                 .unwrap_or(64),
-            leases: values.read(Key::Smb2Leases, f, value::boolean).unwrap_or(false),
+            leases: values
+                .read(Key::Smb2Leases, f, value::boolean)
+                .unwrap_or(false),
             max_credits: values.read(Key::Smb2MaxCredits, f, size32).unwrap_or(0),
             max_read: values.read(Key::Smb2MaxRead, f, size32).unwrap_or(0),
             max_write: values.read(Key::Smb2MaxWrite, f, size32).unwrap_or(0),
             max_transact: values.read(Key::Smb2MaxTrans, f, size32).unwrap_or(0),
             smbd_max_io: values.read(Key::SmbdMaxIo, f, size32).unwrap_or(0),
-            encryption: values.read(Key::Smb3Encryption, f, value::setting).unwrap_or(Setting::Auto),
-            tcp_port: values.read(Key::TcpPort, f, |text| short(text, 1, u16::MAX)).unwrap_or(445),
-            workgroup: values.read(Key::Workgroup, f, text(63)).unwrap_or_else(|| "WORKGROUP".into()),
+            encryption: values
+                .read(Key::Smb3Encryption, f, value::setting)
+                .unwrap_or(Setting::Auto),
+            tcp_port: values
+                .read(Key::TcpPort, f, |text| short(text, 1, u16::MAX))
+                .unwrap_or(445),
+            workgroup: values
+                .read(Key::Workgroup, f, text(63))
+                .unwrap_or_else(|| "WORKGROUP".into()),
         };
         global.check(values, f);
         global
     }
 
     fn check(&self, values: &Values, findings: &mut Findings) {
-        let place = |protocol: Option<&str>| value::PROTOCOLS.iter().position(|known| Some(*known) == protocol);
+        let place = |protocol: Option<&str>| {
+            value::PROTOCOLS
+                .iter()
+                .position(|known| Some(*known) == protocol)
+        };
         if let (Some(low), Some(high)) = (place(self.min_protocol), place(self.max_protocol)) {
             if low > high {
                 if let Some(entry) = values.0.get(&Key::ServerMinProtocol) {
-                    let message = format!("`{}` is above `server max protocol`: no client could connect", entry.value);
+                    let message = format!(
+                        "`{}` is above `server max protocol`: no client could connect",
+                        entry.value
+                    );
                     findings.add(&entry.value_at, Severity::Fatal, message);
                 }
             }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::document::{fold_name, Section, Severity};
 use super::hosts::{self, HostList};
 use super::keys::Key;
-use super::value::{self, Setting, Value};
+use super::value::{self, Setting};
 use super::{limit, Findings, Global, Layers, IPC};
 use crate::account::Accounts;
 
@@ -183,16 +183,26 @@ impl Share {
             name: section.name.clone(),
             is_pipe: false,
             path: path?,
-            comment: layers.read(Key::Comment, f, |text| value::text(text, 255)).unwrap_or_default(),
+            comment: layers
+                .read(Key::Comment, f, |text| value::text(text, 255))
+                .unwrap_or_default(),
             browseable: layers.flag(Key::Browseable, true, f),
             writable: writable(layers, f),
             guest_ok: layers.flag(Key::GuestOk, false, f),
             guest_only: layers.flag(Key::GuestOnly, false, f),
             guest_account: layers.read(Key::GuestAccount, f, |text| value::text(text, 47)),
-            create_mask: layers.read(Key::CreateMask, f, value::mode).unwrap_or(0o744),
-            directory_mask: layers.read(Key::DirectoryMask, f, value::mode).unwrap_or(0o755),
-            force_create_mode: layers.read(Key::ForceCreateMode, f, value::mode).unwrap_or(0),
-            force_directory_mode: layers.read(Key::ForceDirectoryMode, f, value::mode).unwrap_or(0),
+            create_mask: layers
+                .read(Key::CreateMask, f, value::mode)
+                .unwrap_or(0o744),
+            directory_mask: layers
+                .read(Key::DirectoryMask, f, value::mode)
+                .unwrap_or(0o755),
+            force_create_mode: layers
+                .read(Key::ForceCreateMode, f, value::mode)
+                .unwrap_or(0),
+            force_directory_mode: layers
+                .read(Key::ForceDirectoryMode, f, value::mode)
+                .unwrap_or(0),
             force_uid,
             force_gid,
             hide_dot_files: layers.flag(Key::HideDotFiles, true, f),
@@ -207,7 +217,9 @@ impl Share {
             time_machine: layers.flag(Key::TimeMachine, false, f),
             continuous_availability: layers.flag(Key::ContinuousAvailability, false, f),
             encrypt: encrypt(layers, f),
-            veto_files: layers.read(Key::VetoFiles, f, value::veto).unwrap_or_default(),
+            veto_files: layers
+                .read(Key::VetoFiles, f, value::veto)
+                .unwrap_or_default(),
             valid_users: users(layers, Key::ValidUsers, f),
             invalid_users: users(layers, Key::InvalidUsers, f),
             read_list: users(layers, Key::ReadList, f),
@@ -223,11 +235,20 @@ impl Share {
     fn build_ipc(section: &Section, layers: &Layers<'_>, f: &mut Findings) -> Self {
         let mut share = Share::ipc(&section.name);
         // Defaults in [global] are about files: for the pipes only the section's own keys count.
-        if let Some(comment) = layers.own.read(Key::Comment, f, |text| value::text(text, 255)) {
+        if let Some(comment) = layers
+            .own
+            .read(Key::Comment, f, |text| value::text(text, 255))
+        {
             share.comment = comment;
         }
-        share.guest_ok = layers.own.read(Key::GuestOk, f, value::boolean).unwrap_or(true);
-        share.browseable = layers.own.read(Key::Browseable, f, value::boolean).unwrap_or(true);
+        share.guest_ok = layers
+            .own
+            .read(Key::GuestOk, f, value::boolean)
+            .unwrap_or(true);
+        share.browseable = layers
+            .own
+            .read(Key::Browseable, f, value::boolean)
+            .unwrap_or(true);
         share.hosts_allow = layers.read(Key::HostsAllow, f, HostList::parse);
         share.hosts_deny = layers.read(Key::HostsDeny, f, HostList::parse);
         share
@@ -235,17 +256,33 @@ impl Share {
 }
 
 /// The share's directory; `None`, with a finding, if it has none.
-fn share_path(section: &Section, layers: &Layers<'_>, global: &Global, f: &mut Findings) -> Option<String> {
+fn share_path(
+    section: &Section,
+    layers: &Layers<'_>,
+    global: &Global,
+    f: &mut Findings,
+) -> Option<String> {
     let Some(entry) = layers.entry(Key::Path) else {
-        f.add(&section.at, Severity::Error, format!("[{}] has no `path` and is left out", section.name));
+        f.add(
+            &section.at,
+            Severity::Error,
+            format!("[{}] has no `path` and is left out", section.name),
+        );
         return None;
     };
     if !entry.value.starts_with('/') || entry.value.len() > 4096 {
-        let message = format!("`path = {}`: expected an absolute path; [{}] is left out", entry.value, section.name);
+        let message = format!(
+            "`path = {}`: expected an absolute path; [{}] is left out",
+            entry.value, section.name
+        );
         f.add(&entry.value_at, Severity::Error, message);
         return None;
     }
-    Some(format!("{}{}", global.root_directory.trim_end_matches('/'), entry.value))
+    Some(format!(
+        "{}{}",
+        global.root_directory.trim_end_matches('/'),
+        entry.value
+    ))
 }
 
 /// Whether users may write: the four keys mean the same, and the share's own ones count before the defaults.
@@ -269,20 +306,24 @@ fn encrypt(layers: &Layers<'_>, f: &mut Findings) -> bool {
 }
 
 fn users(layers: &Layers<'_>, key: Key, f: &mut Findings) -> Vec<ListedUser> {
-    let names: Value<Vec<String>> = Ok(layers.read(key, f, value::list).unwrap_or_default());
-    names.unwrap_or_default().iter().map(|name| ListedUser::parse(name)).collect()
+    let names = layers.read(key, f, value::list).unwrap_or_default();
+    names.iter().map(|name| ListedUser::parse(name)).collect()
 }
 
 /// Whether streams and ACLs are stored.
 fn vfs_objects(layers: &Layers<'_>, f: &mut Findings) -> (bool, bool) {
     let (mut streams, mut acl) = (false, false);
-    for name in layers.read(Key::VfsObjects, f, value::list).unwrap_or_default() {
+    for name in layers
+        .read(Key::VfsObjects, f, value::list)
+        .unwrap_or_default()
+    {
         match name.to_ascii_lowercase().as_str() {
             "streams_xattr" => streams = true,
             "acl_xattr" => acl = true,
             _ => {
                 if let Some(entry) = layers.entry(Key::VfsObjects) {
-                    let message = format!("`{name}`: expected acl_xattr or streams_xattr; it has no effect");
+                    let message =
+                        format!("`{name}`: expected acl_xattr or streams_xattr; it has no effect");
                     f.add(&entry.value_at, Severity::Warning, message);
                 }
             }
@@ -301,7 +342,10 @@ fn forced(
     let mut ids = (None, None);
     if let Some(entry) = layers.entry(Key::ForceUser) {
         let Some(user) = accounts.user(&entry.value) else {
-            let message = format!("`{}` is not a system user; the share is left out", entry.value);
+            let message = format!(
+                "`{}` is not a system user; the share is left out",
+                entry.value
+            );
             f.add(&entry.value_at, Severity::Error, message);
             return Err(());
         };
@@ -309,7 +353,10 @@ fn forced(
     }
     if let Some(entry) = layers.entry(Key::ForceGroup) {
         let Some(gid) = accounts.group(entry.value.trim_start_matches(['@', '+'])) else {
-            let message = format!("`{}` is not a system group; the share is left out", entry.value);
+            let message = format!(
+                "`{}` is not a system group; the share is left out",
+                entry.value
+            );
             f.add(&entry.value_at, Severity::Error, message);
             return Err(());
         };

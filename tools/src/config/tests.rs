@@ -12,9 +12,18 @@ pub(crate) struct Fake;
 impl Accounts for Fake {
     fn user(&self, name: &str) -> Option<Ids> {
         match name {
-            "alice" => Some(Ids { uid: 1000, gid: 1000 }),
-            "bob" => Some(Ids { uid: 100_001, gid: 100_001 }),
-            "nobody" => Some(Ids { uid: 65534, gid: 65534 }),
+            "alice" => Some(Ids {
+                uid: 1000,
+                gid: 1000,
+            }),
+            "bob" => Some(Ids {
+                uid: 100_001,
+                gid: 100_001,
+            }),
+            "nobody" => Some(Ids {
+                uid: 65534,
+                gid: 65534,
+            }),
             _ => None,
         }
     }
@@ -22,7 +31,11 @@ impl Accounts for Fake {
         (name == "staff").then_some(50)
     }
     fn groups_of(&self, name: &str, _: u32) -> Vec<u32> {
-        if name == "alice" { vec![50] } else { Vec::new() }
+        if name == "alice" {
+            vec![50]
+        } else {
+            Vec::new()
+        }
     }
     fn is_member(&self, user: &str, group: &str) -> bool {
         user == "alice" && group == "staff"
@@ -30,7 +43,9 @@ impl Accounts for Fake {
 }
 
 fn load(text: &str) -> Loaded {
-    let document = Document::parse(Path::new("c"), text, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let document = Document::parse(Path::new("c"), text, &|_| {
+        Err(std::io::ErrorKind::NotFound.into())
+    });
     Config::build(document, &Fake)
 }
 
@@ -41,7 +56,11 @@ fn good(text: &str) -> Config {
 }
 
 fn messages(text: &str) -> Vec<String> {
-    load(text).diagnostics.iter().map(ToString::to_string).collect()
+    load(text)
+        .diagnostics
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -62,7 +81,9 @@ fn defaults_are_the_documented_ones() {
     assert!(!global.leases && !global.durable_handles && !global.multi_channel);
     let share = config.share("S").expect("share");
     assert!(share.browseable && share.hide_dot_files && share.oplocks && share.cross_mount);
-    assert!(share.store_dos_attributes && !share.writable && !share.guest_ok && !share.follow_symlinks);
+    assert!(
+        share.store_dos_attributes && !share.writable && !share.guest_ok && !share.follow_symlinks
+    );
     assert_eq!((share.create_mask, share.directory_mask), (0o744, 0o755));
     assert_eq!(share.max_connections, 128);
     let ipc = config.share("ipc$").expect("IPC$");
@@ -96,7 +117,14 @@ fn read_only_counts_before_writable() {
         ("read only =\nwrite ok = yes", true),
         ("", false),
     ] {
-        assert_eq!(good(&format!("[a]\npath=/a\n{keys}\n")).share("a").unwrap().writable, writable, "{keys}");
+        assert_eq!(
+            good(&format!("[a]\npath=/a\n{keys}\n"))
+                .share("a")
+                .unwrap()
+                .writable,
+            writable,
+            "{keys}"
+        );
     }
 }
 
@@ -105,12 +133,16 @@ fn first_value_that_is_not_empty_wins() {
     let loaded = load("[a]\npath =\npath = /one\npath = /two\n");
     assert_eq!(loaded.config.unwrap().share("a").unwrap().path, "/one");
     assert_eq!(loaded.diagnostics.len(), 1);
-    assert!(loaded.diagnostics[0].to_string().starts_with("c:4:1: warning: `path` already has a value, at c:3:1"));
+    assert!(loaded.diagnostics[0]
+        .to_string()
+        .starts_with("c:4:1: warning: `path` already has a value, at c:3:1"));
 }
 
 #[test]
 fn forced_ids_have_32_bits() {
-    let config = good("[a]\npath=/a\nforce user = bob\n[b]\npath=/b\nforce user = bob\nforce group = staff\n");
+    let config = good(
+        "[a]\npath=/a\nforce user = bob\n[b]\npath=/b\nforce user = bob\nforce group = staff\n",
+    );
     let a = config.share("a").unwrap();
     assert_eq!((a.force_uid, a.force_gid), (Some(100_001), Some(100_001)));
     assert_eq!(config.share("b").unwrap().force_gid, Some(50));
@@ -118,9 +150,14 @@ fn forced_ids_have_32_bits() {
 
 #[test]
 fn a_share_that_cannot_be_served_is_left_out() {
-    let loaded = load("[a]\npath=/a\nforce user = nosuch\n[b]\n[c]\npath = relative\n[d]\npath=/d\n");
+    let loaded =
+        load("[a]\npath=/a\nforce user = nosuch\n[b]\n[c]\npath = relative\n[d]\npath=/d\n");
     assert_eq!(
-        loaded.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        loaded
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
         [
             "c:3:14: error: `nosuch` is not a system user; the share is left out",
             "c:4:2: error: [b] has no `path` and is left out",
@@ -128,7 +165,9 @@ fn a_share_that_cannot_be_served_is_left_out() {
         ]
     );
     let config = loaded.config.expect("the rest is served");
-    assert!(config.share("a").is_none() && config.share("b").is_none() && config.share("d").is_some());
+    assert!(
+        config.share("a").is_none() && config.share("b").is_none() && config.share("d").is_some()
+    );
 }
 
 #[test]
@@ -158,7 +197,10 @@ fn names_what_it_does_not_know() {
 
 #[test]
 fn a_broken_default_is_reported_once() {
-    assert_eq!(messages("[global]\nbrowseable = x\n[a]\npath=/a\n[b]\npath=/b\n").len(), 1);
+    assert_eq!(
+        messages("[global]\nbrowseable = x\n[a]\npath=/a\n[b]\npath=/b\n").len(),
+        1
+    );
 }
 
 #[test]
@@ -170,13 +212,21 @@ fn root_directory_stands_before_paths() {
 #[test]
 fn lists_of_users_hold_groups() {
     let config = good("[a]\npath = /a\nvalid users = bob, @staff\n");
-    let listed = |name: &str| config.share("a").unwrap().valid_users.iter().any(|user| user.matches(name, &Fake));
+    let listed = |name: &str| {
+        config
+            .share("a")
+            .unwrap()
+            .valid_users
+            .iter()
+            .any(|user| user.matches(name, &Fake))
+    };
     assert!(listed("alice") && listed("bob") && !listed("staff") && !listed("carol"));
 }
 
 #[test]
 fn per_share_encryption_and_hosts() {
-    let config = good("[a]\npath=/a\nsmb encrypt = required\nhosts allow = 10.0.0.0/8\n[b]\npath=/b\n");
+    let config =
+        good("[a]\npath=/a\nsmb encrypt = required\nhosts allow = 10.0.0.0/8\n[b]\npath=/b\n");
     let (a, b) = (config.share("a").unwrap(), config.share("b").unwrap());
     assert!(a.encrypt && !b.encrypt);
     assert!(a.admits([10, 1, 1, 1].into()) && !a.admits([11, 1, 1, 1].into()));

@@ -74,17 +74,26 @@ pub fn number(text: &str, low: u32, high: u32) -> Value<u32> {
 ///
 /// If it is none, or above `high`.
 pub fn size(text: &str, high: u64) -> Value<u64> {
-    let wanted = || Expected(format!("a number up to {high}, with a suffix K, M, G, T, P or E if you like"));
+    let wanted = || {
+        Expected(format!(
+            "a number up to {high}, with a suffix K, M, G, T, P or E if you like"
+        ))
+    };
     let (radix, rest) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, text.get(2..).unwrap_or("")),
         [b'0', b'0'..=b'7', ..] => (8, text.get(1..).unwrap_or("")),
         _ => (10, text),
     };
-    let end = rest.find(|c: char| !c.is_digit(radix)).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_digit(radix))
+        .unwrap_or(rest.len());
     let (digits, suffix) = rest.split_at_checked(end).ok_or_else(wanted)?;
     let number = u64::from_str_radix(digits, radix).map_err(|_| wanted())?;
     let suffix = suffix.trim_start().to_ascii_lowercase();
-    let letter = suffix.strip_suffix("ib").or_else(|| suffix.strip_suffix('b')).unwrap_or(&suffix);
+    let letter = suffix
+        .strip_suffix("ib")
+        .or_else(|| suffix.strip_suffix('b'))
+        .unwrap_or(&suffix);
     let shift = match letter {
         "" => 0,
         "k" => 10,
@@ -95,7 +104,10 @@ pub fn size(text: &str, high: u64) -> Value<u64> {
         "e" => 60,
         _ => return Err(wanted()),
     };
-    number.checked_mul(1 << shift).filter(|size| *size <= high).ok_or_else(wanted)
+    number
+        .checked_mul(1 << shift)
+        .filter(|size| *size <= high)
+        .ok_or_else(wanted)
 }
 
 /// Permission bits in octal.
@@ -159,7 +171,11 @@ pub fn veto(text: &str) -> Value<Vec<String>> {
     let Some(rest) = text.strip_prefix('/') else {
         return expected("names between slashes, such as /lost+found/*.tmp/");
     };
-    Ok(rest.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    Ok(rest
+        .split('/')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Text of at most `most` bytes, as long as a field of the kernel's.
@@ -234,7 +250,10 @@ mod tests {
     #[test]
     fn lists() {
         assert_eq!(list("a, b\tc,,d").unwrap(), ["a", "b", "c", "d"]);
-        assert_eq!(list("@\"domain users\", x").unwrap(), ["@domain users", "x"]);
+        assert_eq!(
+            list("@\"domain users\", x").unwrap(),
+            ["@domain users", "x"]
+        );
         assert_eq!(list("").unwrap(), Vec::<String>::new());
         assert!(list("\"a").is_err());
     }
