@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! IOCTL: not built yet.
+//! IOCTL, [MS-SMB2] 3.3.5.15: the checks that all controls share, and which control is served where.
 
+mod negotiation;
+mod network;
+mod pipe;
+
+use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use smb_proto::fsctl::Fsctl;
+use smb_proto::header::FileId;
+use smb_proto::ioctl::{IoctlFlags, Reply as Answer, Request};
 use smb_proto::status::NtStatus;
+use smb_proto::wire::{Writer, Written};
 
 use crate::files::Tree;
 use crate::session::Session;
@@ -12,13 +21,113 @@ use crate::session::Session;
 use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
 
-/// Refuses the request.
+/// Fixed part of a reply, and the byte that stands for an empty output.
+const HEAD: usize = 56;
+
+/// `STATUS_FS_DRIVER_REQUIRED`: the server does not take part in DFS, 3.3.5.15.2.
+const FS_DRIVER_REQUIRED: NtStatus = NtStatus(0xC000_019C);
+
+/// A control that is being served.
+struct Control<'a> {
+    request: Request<'a>,
+    reply: &'a mut Reply,
+}
+
+impl Control<'_> {
+    /// Most bytes of output that the client takes.
+    fn limit(&self) -> usize {
+        usize::try_from(self.request.max_output_response).unwrap_or(usize::MAX)
+    }
+
+    /// Checks that the client takes `len` bytes of output.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_BUFFER_TOO_SMALL`.
+    fn require_output(&self, len: usize) -> Result<(), NtStatus> {
+        if self.limit() < len {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        Ok(())
+    }
+
+    /// Writes the reply, whose output of at most `room` bytes `write` appends.
+    fn answer(
+        &mut self,
+        room: usize,
+        write: impl FnOnce(&mut Writer<'_>) -> Written,
+    ) -> Result<(), NtStatus> {
+        let (code, file_id) = (self.request.code, self.request.file_id);
+        self.reply.body(room.saturating_add(HEAD), |w| {
+            let output = Answer::begin(w, code, file_id)?;
+            write(w)?;
+            output.finish(w).map(|_| ())
+        })
+    }
+
+    /// Answers without output.
+    fn done(&mut self) -> Handled {
+        self.answer(0, |_| Ok(()))?;
+        Ok(NtStatus::SUCCESS)
+    }
+}
+
+/// Serves a control.
 pub(super) fn serve(
     cx: &mut Context<'_>,
-    _session: &Arc<Session>,
-    _tree: &Arc<Tree>,
-    _reply: &mut Reply,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
 ) -> Handled {
-    debug!(cx.server(), Smb, "{}: IOCTL is not built yet\n", cx.conn.peer);
-    Err(Stop::Failed(NtStatus::NOT_SUPPORTED))
+    let request = Request::parse(cx.pdu)?;
+    check(cx, &request)?;
+    let mut control = Control { request, reply };
+    let code = Fsctl(request.code);
+    debug!(cx.server(), Smb, "{}: control {:#010x}\n", cx.conn.peer, request.code);
+    if needs_no_open(code) {
+        // 3.3.5.15: these are of the connection or the session.
+        if request.file_id != FileId::ANY {
+            return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+        }
+        return match code {
+            Fsctl::VALIDATE_NEGOTIATE_INFO => negotiation::validate(cx, &mut control),
+            Fsctl::QUERY_NETWORK_INTERFACE_INFO => network::interfaces(cx, &mut control),
+            Fsctl::PIPE_WAIT => pipe::wait(tree, &control),
+            _ => Err(Stop::Failed(FS_DRIVER_REQUIRED)),
+        };
+    }
+    let open = cx.open(session, tree, request.file_id)?;
+    control.request.file_id = open.id;
+    match code {
+        Fsctl::PIPE_TRANSCEIVE => pipe::transceive(cx, &open, &mut control),
+        _ => Err(Stop::Failed(NtStatus::INVALID_DEVICE_REQUEST)),
+    }
+}
+
+/// Whether the control is not about an open.
+fn needs_no_open(code: Fsctl) -> bool {
+    matches!(
+        code,
+        Fsctl::DFS_GET_REFERRALS
+            | Fsctl::DFS_GET_REFERRALS_EX
+            | Fsctl::QUERY_NETWORK_INTERFACE_INFO
+            | Fsctl::VALIDATE_NEGOTIATE_INFO
+            | Fsctl::PIPE_WAIT
+    )
+}
+
+/// What holds for all controls.
+fn check(cx: &Context<'_>, request: &Request<'_>) -> Result<(), Stop> {
+    let max = cx.negotiated()?.max_transact;
+    let sent = u32::try_from(request.input.len()).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let expected = request.max_output_response.max(request.max_input_response);
+    if sent.max(expected) > max {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    let received = request.max_output_response.saturating_add(request.max_input_response);
+    cx.check_charge(sent, received)?;
+    if !request.flags.contains(IoctlFlags::IS_FSCTL) {
+        return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
+    }
+    Ok(())
 }
