@@ -5,6 +5,7 @@
 mod common;
 
 use common::{message, Way};
+use smb_proto::change_notify::Records;
 use smb_proto::create_context::{Contexts, RequestContexts};
 use smb_proto::header::{Command, FileId, Header};
 use smb_proto::negotiate_context::Context;
@@ -86,6 +87,11 @@ fn chains() {
         "a header and a StructureSize"
     );
     assert!(chain::split(&[]).is_err());
+    let mut unaligned = element.clone();
+    unaligned.resize(76, 0);
+    unaligned.extend_from_slice(&element);
+    set32(&mut unaligned, 20, 76);
+    assert!(chain::split(&unaligned).is_err(), "a sound element at 76");
 }
 
 #[test]
@@ -141,6 +147,78 @@ fn negotiate_lists() {
         set16(&mut bad, field, value);
         assert!(negotiate::Request::parse(&bad).is_err(), "{why}");
     }
+}
+
+#[test]
+fn contexts_may_not_lie_among_the_dialects() {
+    let context = [0x77, 0, 0, 0].map(negotiate::Dialect);
+    let mut dialects = vec![negotiate::Dialect::SMB_3_1_1, negotiate::Dialect::SMB_3_0];
+    dialects.extend(context);
+    let head = negotiate::RequestHead {
+        security_mode: negotiate::SecurityMode::NONE,
+        capabilities: negotiate::Capabilities::NONE,
+        client_guid: [0; 16],
+        dialects: &dialects,
+    };
+    let mut pdu = message(Command::Negotiate, Way::Request, |w| head.write(w));
+    set32(&mut pdu, 92, 104);
+    set16(&mut pdu, 96, 1);
+    assert!(negotiate::Request::parse(&pdu).is_err());
+    // The same bytes are a context if they are not dialects.
+    set16(&mut pdu, 66, 2);
+    assert!(negotiate::Request::parse(&pdu).is_ok());
+}
+
+#[test]
+fn change_records_may_not_overlap() {
+    let mut data = vec![0; 40];
+    set32(&mut data, 4, 1);
+    set32(&mut data, 8, 4);
+    let count = |data: &[u8]| {
+        Records::new(data)
+            .map(|record| record.is_ok())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(count(&data), [true]);
+    for (distance, want) in [
+        (16, &[true, true][..]),
+        (20, &[true, true]),
+        (12, &[false]),
+        (4, &[false]),
+        (18, &[false]),
+        (40, &[true, false]),
+        (44, &[false]),
+    ] {
+        set32(&mut data, 0, distance);
+        assert_eq!(count(&data), want, "{distance}");
+    }
+}
+
+#[test]
+fn error_contexts_are_aligned() {
+    // 2.2.2.1: each starts at a multiple of 8, from the first one's start.
+    let pdu = message(Command::Create, Way::Reply, |w| {
+        w.u16(9)?;
+        w.u8(2)?;
+        w.u8(0)?;
+        w.u32(16 + 12)?;
+        w.u32(3)?;
+        w.u32(0x7264_5253)?;
+        w.bytes(b"abc\0\0\0\0\0")?;
+        w.u32(4)?;
+        w.u32(0)?;
+        w.bytes(b"data")
+    });
+    let reply = error::Reply::parse(&pdu).expect("parses");
+    let contexts: Vec<_> = reply
+        .contexts()
+        .flatten()
+        .map(|context| context.data)
+        .collect();
+    assert_eq!(contexts, [&b"abc"[..], b"data"]);
+    assert_eq!(reply.data(), Some(&b"data"[..]));
+    assert_eq!(reply.bare_data(), None);
+    assert!(error::Reply::parse(&pdu[..pdu.len() - 1]).is_err());
 }
 
 #[test]
@@ -279,9 +357,14 @@ fn create_context_chains() {
     let mut two = context(32, 16, 4, 24, 8);
     two.extend(&good);
     assert_eq!(Contexts::parse(&two).map(|chain| chain.count()), Ok(2));
+    // Sound contexts both, but for the first one's data, which are the second one.
     let mut over = context(24, 16, 4, 24, 8);
+    over.truncate(24);
     over.extend(&good);
     assert!(Contexts::parse(&over).is_err(), "data in the next context");
+    set16(&mut over, 10, 0);
+    set32(&mut over, 12, 0);
+    assert!(Contexts::parse(&over).is_ok());
 }
 
 #[test]
