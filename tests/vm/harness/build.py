@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds the module against the stock kernel, the programs, and the module tree that the guest loads from."""
 
+import contextlib
+import fcntl
 import filecmp
 import os
 import shutil
@@ -22,6 +24,18 @@ def release():
 
 def jobs():
     return os.environ.get("KSMBD_JOBS") or str(len(os.sched_getaffinity(0)))
+
+
+@contextlib.contextmanager
+def alone():
+    """One build at a time in build/: a second run waits instead of tearing the first one's products apart."""
+    with open(f"{BUILD}/lock", "w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another build in this tree")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def call(what, *args, quiet=False, **options):
@@ -64,6 +78,11 @@ def kbuild(directory, *extra, quiet=False, what="building ksmbd.ko"):
 def module():
     """build/module/ksmbd.ko, and build/ksmbd.ko for the user."""
     say(f"building ksmbd.ko for {release()}")
+    with alone():
+        _module()
+
+
+def _module():
     copy_sources(MODULE_DIR)
     kbuild(MODULE_DIR, "modules")
     shutil.copy2(f"{MODULE_DIR}/ksmbd.ko", f"{BUILD}/ksmbd.ko")
@@ -87,6 +106,11 @@ def tools():
     if not os.path.exists(f"{SRC}/Cargo.toml"):
         raise Stop("there is no Cargo.toml in this tree yet, so no programs can be built.")
     say("building the programs")
+    with alone():
+        _tools()
+
+
+def _tools():
     cargo("build", "--release", "--bins", *locked(), what="building the programs (is the crates registry reachable?)")
     os.makedirs(TOOLS_DIR, exist_ok=True)
     for name in PROGRAMS:
@@ -96,6 +120,14 @@ def tools():
         target = f"{TOOLS_DIR}/ksmbd.{name}"
         if not (os.path.exists(target) and filecmp.cmp(built, target, shallow=False)):
             shutil.copy2(built, target)
+
+
+def stage(server, folder):
+    """Copies what the guest runs into `folder`: a later build does not touch a machine that is up."""
+    with alone():
+        shutil.copytree(module_tree(server in ("ours", "ours-module")), f"{folder}/modules", symlinks=True)
+        if server in ("ours", "ours-tools"):
+            shutil.copytree(TOOLS_DIR, f"{folder}/tools")
 
 
 def module_tree(with_ours):

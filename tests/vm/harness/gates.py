@@ -124,10 +124,11 @@ def spdx():
 
 def no_panics():
     """The proto and model objects refer to no panicking function: malformed input cannot stop the kernel."""
-    build.copy_sources(f"{BUILD}/module")
     problems = []
     objects = ["src/proto/smb_proto.o", "src/model/smb_model.o"]
-    build.kbuild(build.MODULE_DIR, *objects, quiet=True, what="building the proto and model objects")
+    with build.alone():
+        build.copy_sources(build.MODULE_DIR)
+        build.kbuild(build.MODULE_DIR, *objects, quiet=True, what="building the proto and model objects")
     for name in objects:
         symbols = subprocess.run(["nm", "--demangle", f"{build.MODULE_DIR}/{name}"], capture_output=True, text=True, check=True).stdout
         problems += [f"{name}: {line.strip()}" for line in symbols.splitlines() if "panicking" in line or "panic_" in line]
@@ -136,6 +137,11 @@ def no_panics():
 
 def clippy_kernel():
     """clippy over the module's crates as Kbuild compiles them, in a build folder of its own."""
+    with build.alone():
+        return _clippy_kernel()
+
+
+def _clippy_kernel():
     folder = f"{BUILD}/clippy"
     build.copy_sources(folder)
     result = subprocess.run(

@@ -25,10 +25,8 @@ def _make_work(job, server):
     """The folder that the guest sees as /work, made of bind mounts (this mount namespace ends with us)."""
     work = tempfile.mkdtemp(prefix="vm-", dir="/run")
     os.chmod(work, 0o755)
-    parts = {"guest": "/src/tests/vm/guest", "expect": "/src/tests/expect", "data": data.FOLDER, "modules": build.module_tree(server not in ("c", "samba", "ours-tools"))}
-    if server in ("ours", "ours-tools", "mixed"):
-        parts["tools"] = build.TOOLS_DIR
-    for name, source in parts.items():
+    build.stage(server, work)
+    for name, source in {"guest": "/src/tests/vm/guest", "expect": "/src/tests/expect", "data": data.FOLDER}.items():
         os.makedirs(f"{work}/{name}")
         subprocess.run(["mount", "--bind", source, f"{work}/{name}"], check=True)
     with open(f"{work}/job.json", "w", encoding="utf-8") as file:
