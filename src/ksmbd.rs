@@ -42,6 +42,7 @@ impl kernel::Module for Ksmbd {
         let server = Server::new()?;
         // From here on, an early return drops `this`, which ends whatever was begun.
         let mut this = Ksmbd { control: None, server };
+        this.server.upkeep.start(&this.server)?;
         ipc::daemon::register(&this.server, module)?;
         this.control = Some(server::control::register(&this.server)?);
         Ok(this)

@@ -28,7 +28,7 @@ use linux::buffer::Buffer;
 use linux::socket::TcpStream;
 use linux::time;
 
-use crate::server::Server;
+use crate::server::{Config, Server};
 use crate::session::ChannelTable;
 use crate::smb2::wait::Wake;
 use crate::transport::tcp::Tcp;
@@ -127,6 +127,8 @@ pub(crate) struct Connection {
     /// Unique while the server runs.
     pub(crate) id: u64,
     pub(crate) server: Arc<Server>,
+    /// The configuration when the connection began: its limits do not change under it.
+    pub(crate) config: Arc<Config>,
     pub(crate) peer: Peer,
     /// The address that the client connected to.
     pub(crate) local: SocketAddr,
@@ -168,6 +170,7 @@ impl Connection {
             pin_init!(Connection {
                 id,
                 server: server.clone(),
+                config: server.config(),
                 peer,
                 local,
                 transport,
@@ -249,7 +252,7 @@ impl Connection {
 
     /// The credits that the answer to `request` grants, [MS-SMB2] 3.3.1.2.
     pub(crate) fn grant_credits(&self, request: &Header) -> u16 {
-        let ceiling = self.server.config().max_credits;
+        let ceiling = self.config.max_credits;
         let multi_credit = self.negotiated().is_some_and(|n| n.multi_credit);
         let charge = Charge::of(request.credit_charge(), multi_credit);
         self.window.lock().grant(request.credits(), charge, ceiling)
@@ -285,7 +288,7 @@ impl Connection {
         let max_frames = if !self.is_authenticated() {
             MAX_FRAMES_UNAUTHENTICATED
         } else {
-            u32::from(self.server.config().max_credits)
+            u32::from(self.config.max_credits)
         };
         let mut load = self.load.lock();
         while load.frames > 0
@@ -295,7 +298,8 @@ impl Connection {
             if self.has_ended() {
                 return None;
             }
-            self.load_changed.wait(&mut load);
+            // No signal reaches a kernel thread; an uninterruptible wait would count as load, and as a hang.
+            let _ = self.load_changed.wait_interruptible(&mut load);
         }
         load.frames = load.frames.saturating_add(1);
         load.bytes = load.bytes.saturating_add(bytes);
@@ -306,7 +310,7 @@ impl Connection {
     fn drain(&self) {
         let mut load = self.load.lock();
         while load.frames > 0 {
-            self.load_changed.wait(&mut load);
+            let _ = self.load_changed.wait_interruptible(&mut load);
         }
     }
 

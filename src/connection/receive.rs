@@ -36,7 +36,7 @@ pub(crate) fn run(conn: &Arc<Connection>) {
 
 /// Whether the connection was idle for the configured dead time with no file open.
 fn is_dead(conn: &Connection) -> bool {
-    let limit = conn.server.config().dead_time_ms;
+    let limit = conn.config.dead_time_ms;
     limit > 0 && conn.idle_ms() >= limit && !conn.channels.any_open_file()
 }
 
@@ -53,7 +53,7 @@ fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
     let max = if !conn.is_authenticated() {
         MAX_UNAUTHENTICATED
     } else {
-        conn.server.config().max_frame()
+        conn.config.max_frame()
     };
     if kind != 0 || !(MIN_FRAME..=max).contains(&len) {
         debug!(conn.server, Conn, "{}: frame of type {} and {} bytes\n", conn.peer, kind, len);
@@ -61,8 +61,10 @@ fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
     }
     let load = conn.admit(len).ok_or(ECONNRESET)?;
     let mut buffer = conn.server.buffers.get(len)?;
-    buffer.resize(len)?;
     // A peer that stops in the middle of a frame is given one timeout, not for ever.
-    conn.transport.receive(buffer.as_mut_slice()).map_err(|_| ECONNRESET)?;
+    buffer.append_with(len, |room| {
+        conn.transport.receive(room).map_err(|_| ECONNRESET)?;
+        Ok::<_, Error>(room.len())
+    })?;
     Ok(Frame { buffer, start: 0, end: len, load })
 }

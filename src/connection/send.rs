@@ -28,14 +28,24 @@ impl Connection {
     /// Seals a reply under the session's keys and sends it, [MS-SMB2] 3.1.4.3.
     pub(crate) fn send_sealed(&self, channel: &Channel, reply: &mut Reply) -> Result {
         let keys = channel.session.sealing().ok_or(EINVAL)?;
-        // Page-cache pages belong to the file: they are copied before they are encrypted.
-        if reply.payload().is_some_and(|pages| pages.is_shared()) {
-            reply.flatten().map_err(|_| ENOMEM)?;
-        }
-        let (buffer, payload) = reply.parts_mut();
+        let mut payload = reply.take_payload();
+        let (buffer, _) = reply.parts_mut();
         let (head, message) = buffer.split_at_mut_checked(HEADROOM).ok_or(EINVAL)?;
-        let header = keys.sealer.seal(channel.session.id, message, payload)?;
-        head.get_mut(TRANSFORM_AT..).ok_or(EINVAL)?.copy_from_slice(&header);
+        let (sealer, id) = (&keys.sealer, channel.session.id);
+        let header = match &mut payload {
+            // Page-cache pages belong to the file: what is sent are other pages, encrypted on the way into them.
+            Some(pages) if pages.is_shared() => {
+                let (header, sealed) = sealer.seal_copy(id, message, pages)?;
+                *pages = sealed;
+                header
+            }
+            own => sealer.seal(id, message, own.as_mut())?,
+        };
+        let at = head.get_mut(TRANSFORM_AT..).and_then(|at| at.first_chunk_mut());
+        *at.ok_or(EINVAL)? = header;
+        if let Some(pages) = payload {
+            reply.attach(pages);
+        }
         self.send_from(reply, SEALED_AT)
     }
 

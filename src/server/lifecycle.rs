@@ -107,6 +107,7 @@ impl Server {
     pub(crate) fn shut_down(&self) {
         let _turn = self.control.lock();
         self.lifecycle.end();
+        self.upkeep.stop();
         self.stop_serving();
     }
 

@@ -168,7 +168,7 @@ impl Listeners {
         stream.set_recv_timeout(Some(RECEIVE_TIMEOUT_MS));
         stream.set_send_timeout(Some(SEND_TIMEOUT_MS));
         let conn = Connection::new(server.connections.new_id(), server, stream)?;
-        if let Err(refusal) = server.connections.insert(&conn, &server.config()) {
+        if let Err(refusal) = server.connections.insert(&conn, &conn.config) {
             debug!(server, Conn, "{}: refused, {:?}\n", conn.peer, refusal);
             return Err(EBUSY);
         }

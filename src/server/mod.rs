@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod debug;
 pub(crate) mod lifecycle;
 pub(crate) mod listeners;
+pub(crate) mod upkeep;
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
@@ -26,6 +27,7 @@ pub(crate) use config::Config;
 use debug::DebugMask;
 use lifecycle::{Lifecycle, Phase};
 use listeners::Listeners;
+use upkeep::Upkeep;
 
 /// Free large buffers that are kept for reuse, bytes.
 const POOL_BYTES: usize = 64 << 20;
@@ -56,6 +58,8 @@ pub(crate) struct Server {
     /// Opens of all sessions, up to `max open files`.
     pub(crate) open_count: OpenCount,
     next_connect_id: Atomic<u64>,
+    #[pin]
+    pub(crate) upkeep: Upkeep,
     pub(crate) buffers: Arc<BufferPool>,
     /// Where requests are worked on.
     pub(crate) io: WorkQueue,
@@ -83,6 +87,7 @@ impl Server {
                 files,
                 open_count: OpenCount::new(),
                 next_connect_id: Atomic::new(1),
+                upkeep <- Upkeep::new(),
                 buffers,
                 io,
             }),

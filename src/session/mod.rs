@@ -133,6 +133,10 @@ impl Session {
         if let Some(old) = old {
             old.log_out(server);
         }
+        // A session that was ended meanwhile has looked for its user before this one came.
+        if self.state() == SessionState::Ended {
+            self.log_out(server);
+        }
     }
 
     /// Who is logged in.
@@ -244,6 +248,10 @@ impl Session {
                 conn.channels.remove(self.id);
             }
         }
+        self.log_out(server);
+    }
+
+    fn log_out(&self, server: &Server) {
         let user = self.user.lock().take();
         if let Some(user) = user {
             user.log_out(server);

@@ -179,6 +179,7 @@ impl Chain {
         let Some((pdu, next)) = element_at(self.frame.bytes(), self.at) else {
             return (Step::Disconnect, None);
         };
+        let is_alone = next.is_none() && self.reply.is_empty();
         let mut context = Context {
             conn,
             header,
@@ -205,6 +206,8 @@ impl Chain {
         let status = match handled {
             Ok(status) => status,
             Err(Stop::Disconnect) => return (Step::Disconnect, None),
+            // Only a request of its own frame can go without an answer: a gap in a compound could not be said.
+            Err(Stop::Silence) if !is_alone => return (Step::Disconnect, None),
             Err(Stop::Silence) => {
                 self.reply.discard();
                 return (Step::Answered, None);
@@ -299,7 +302,6 @@ impl Chain {
         if self.reply.is_empty() {
             return Ok(());
         }
-        // Silence for the last request leaves the one before marked as having a successor.
         if let Some(channel) = self.sealed_by.take() {
             return conn.send_sealed(&channel, &mut self.reply);
         }

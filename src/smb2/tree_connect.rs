@@ -7,6 +7,8 @@ use kernel::sync::Arc;
 
 use linux::cred::UserCred;
 use smb_model::access::Mask;
+use smb_model::negotiate::Dialect;
+use smb_proto::header::HeaderFlags;
 use smb_proto::security::AccessMask;
 use smb_proto::ipc::{tree_flag, tree_status, SHARE_NAME_SIZE};
 use smb_proto::status::NtStatus;
@@ -29,6 +31,7 @@ const MAX_PATH: usize = 1_024;
 /// Connects the session to a share.
 pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Reply) -> Handled {
     let request = Request::parse(cx.pdu)?;
+    check_protection(cx)?;
     let mut buffer = [0u8; MAX_PATH];
     let name = share_name(&request.path, &mut buffer)?;
     let user = session.user().ok_or(NtStatus::USER_SESSION_DELETED)?;
@@ -45,6 +48,17 @@ pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Re
     cx.related.tree_id = tree.id;
     reply.body(16, |w| answer(&tree).write(w))?;
     Ok(NtStatus::SUCCESS)
+}
+
+/// From 3.1.1 on, the first request of a session that has keys must be protected: it confirms the negotiation,
+/// [MS-SMB2] 3.3.5.7.
+fn check_protection(cx: &Context<'_>) -> Result<(), Stop> {
+    let has_keys = cx.channel.as_ref().is_some_and(|channel| channel.can_sign());
+    let is_protected = cx.sealed || cx.header.has(HeaderFlags::SIGNED);
+    if cx.negotiated()?.dialect == Dialect::V3_1_1 && has_keys && !is_protected {
+        return Err(Stop::Disconnect);
+    }
+    Ok(())
 }
 
 impl From<Error> for Stop {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is to be done now and then: idle buffers go back to the system, and a silent daemon is asked for a sign of life.
+
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+use linux::thread::ThreadGroup;
+use linux::wait::WakeUp;
+use smb_proto::ipc::{Command, Heartbeat};
+
+use super::Server;
+
+/// Time between two rounds, ms.
+const ROUND_MS: u32 = 10_000;
+
+/// The thread `ksmbd-upkeep`.
+#[pin_data]
+pub(crate) struct Upkeep {
+    #[pin]
+    thread: ThreadGroup,
+    /// Raised when the thread is to end.
+    #[pin]
+    end: WakeUp,
+}
+
+impl Upkeep {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Upkeep { thread <- ThreadGroup::new(), end <- WakeUp::new() })
+    }
+
+    /// Starts the rounds; [`Self::stop`] must follow before the server goes.
+    pub(crate) fn start(&self, server: &Arc<Server>) -> Result {
+        let server = server.clone();
+        self.thread.spawn(fmt!("ksmbd-upkeep"), move || {
+            while !server.upkeep.end.is_raised() {
+                server.buffers.trim();
+                server.ask_for_life();
+                server.upkeep.end.wait_ms(ROUND_MS);
+            }
+        })
+    }
+
+    /// Ends the rounds and waits for the thread.
+    pub(crate) fn stop(&self) {
+        self.end.raise();
+        self.thread.wait_all();
+    }
+}
+
+impl Server {
+    /// Sends a daemon that was silent for the configured time (`ipc timeout`) a message. If it cannot be delivered, the
+    /// daemon is gone; clients are kept for its successor.
+    fn ask_for_life(&self) {
+        let limit = u64::from(self.config().ipc_timeout);
+        if limit == 0 || !self.link.has_daemon() || self.link.silent_seconds() < limit {
+            return;
+        }
+        let message = Heartbeat { handle: 0 };
+        if self.link.tell(Command::Heartbeat, |w| w.put(&message)).is_ok() {
+            self.link.heard();
+        } else {
+            pr_warn!("ksmbd.mountd is gone: start it again to admit new clients\n");
+            self.link.daemon_left();
+        }
+    }
+}
