@@ -216,7 +216,10 @@ impl Manager<'_> {
     fn ready(&mut self) {
         if !self.was_ready {
             self.was_ready = true;
-            println!("{}", READY.trim_end());
+            // Whoever detached this process waits for it.
+            if self.arguments.syslog {
+                println!("{}", READY.trim_end());
+            }
             notify(&format!("READY=1\nMAINPID={}", std::process::id()));
         }
     }

@@ -56,7 +56,7 @@ impl Lock {
             };
             let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
                 .map_err(|(_, errno)| io::Error::from(errno))?;
-            file.write_all(std::process::id().to_string().as_bytes())?;
+            file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
             return Ok(Lock {
                 path: path.to_path_buf(),
                 _file: file,
@@ -115,7 +115,7 @@ mod tests {
         let lock = Lock::take(&path).unwrap();
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
-            std::process::id().to_string()
+            format!("{}\n", std::process::id())
         );
         assert!(
             matches!(Lock::take(&path), Err(LockError::Held(pid)) if pid.unsigned_abs() == std::process::id())

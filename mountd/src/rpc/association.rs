@@ -6,11 +6,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::handles::Handles;
 use super::ndr::{Decoder, Encoder, Syntax};
 use super::pdu::{
     self, fault, flag, kind, Bind, Broken, Context, Header, Outcome, Request, SyntaxId,
 };
-use super::{Call, Endpoint, Fault, Interface};
+use super::{Call, Caller, Endpoint, Fault, Interface};
 
 /// Largest fragment that is announced, as other servers do.
 const FRAGMENT: u16 = 4280;
@@ -49,6 +50,7 @@ pub(super) struct Association {
     fragment: usize,
     partial: Option<Partial>,
     output: VecDeque<Vec<u8>>,
+    handles: Handles,
 }
 
 impl Association {
@@ -62,11 +64,12 @@ impl Association {
             fragment: SENT_FRAGMENT,
             partial: None,
             output: VecDeque::new(),
+            handles: Handles::default(),
         }
     }
 
     /// Takes what the client wrote and works on the PDUs that are whole.
-    pub(super) fn write(&mut self, call: &Call<'_>, bytes: &[u8]) -> Result<(), Broken> {
+    pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Broken> {
         self.input.extend_from_slice(bytes);
         while let Some(header) = Header::parse(&self.input)? {
             if self.input.len() < header.length {
@@ -74,7 +77,7 @@ impl Association {
             }
             let rest = self.input.split_off(header.length);
             let pdu = std::mem::replace(&mut self.input, rest);
-            self.handle(call, &header, &pdu)?;
+            self.handle(caller, &header, &pdu)?;
         }
         Ok(())
     }
@@ -84,10 +87,10 @@ impl Association {
         self.output.pop_front().unwrap_or_default()
     }
 
-    fn handle(&mut self, call: &Call<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
+    fn handle(&mut self, caller: &Caller<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
         match header.kind {
             kind::BIND | kind::ALTER_CONTEXT => self.bind(header, pdu),
-            kind::REQUEST => self.request(call, header, pdu),
+            kind::REQUEST => self.request(caller, header, pdu),
             // Calls are over before the next PDU is looked at.
             kind::CANCEL | kind::ORPHANED => {
                 self.partial = None;
@@ -178,7 +181,7 @@ impl Association {
         Outcome::Accepted(transfer)
     }
 
-    fn request(&mut self, call: &Call<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
+    fn request(&mut self, caller: &Caller<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
         let request = Request::parse(header, pdu)?;
         if header.auth_length != 0 {
             return self.answer(pdu::fault_pdu(
@@ -215,7 +218,7 @@ impl Association {
             self.partial = Some(partial);
             return Ok(());
         }
-        match self.run(call, &partial) {
+        match self.run(caller, &partial) {
             Ok(stub) => pdu::responses(partial.call, partial.context, self.fragment, &stub)
                 .into_iter()
                 .try_for_each(|pdu| self.answer(pdu)),
@@ -225,16 +228,21 @@ impl Association {
         }
     }
 
-    fn run(&self, call: &Call<'_>, partial: &Partial) -> Result<Vec<u8>, Fault> {
+    fn run(&self, caller: &Caller<'_>, partial: &Partial) -> Result<Vec<u8>, Fault> {
         let bound = self
             .bound
             .get(&partial.context)
             .ok_or(Fault(fault::UNKNOWN_INTERFACE))?;
         let mut input = Decoder::new(&partial.stub, bound.syntax);
         let mut output = Encoder::new(bound.syntax);
+        let call = Call {
+            server: caller.server,
+            is_restricted: caller.is_restricted,
+            handles: &self.handles,
+        };
         bound
             .interface
-            .call(call, partial.operation, &mut input, &mut output)?;
+            .call(&call, partial.operation, &mut input, &mut output)?;
         Ok(output.finish())
     }
 }

@@ -87,7 +87,7 @@ fn srvsvc() -> SyntaxId {
 /// A pipe with `syntax` bound as context 0.
 fn bound(server: &Server, endpoint: Endpoint, syntax: SyntaxId) -> Association {
     let mut pipe = Association::new(endpoint, 1);
-    let call = Call {
+    let call = Caller {
         server,
         is_restricted: false,
     };
@@ -105,7 +105,7 @@ fn call(
     operation: u16,
     stub: &[u8],
 ) -> Vec<u8> {
-    let call = Call {
+    let call = Caller {
         server,
         is_restricted: restricted,
     };
@@ -226,7 +226,7 @@ fn unknown_level_share_and_operation() {
     let stub = call(&server, &mut pipe, false, 16, &e.finish());
     assert_eq!(stub, [1, 0, 0, 0, 0, 0, 0, 0, 0x06, 0x09, 0, 0]);
     pipe.write(
-        &Call {
+        &Caller {
             server: &server,
             is_restricted: false,
         },
@@ -235,7 +235,7 @@ fn unknown_level_share_and_operation() {
     .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::OPERATION_RANGE);
     pipe.write(
-        &Call {
+        &Caller {
             server: &server,
             is_restricted: false,
         },
@@ -244,7 +244,7 @@ fn unknown_level_share_and_operation() {
     .unwrap();
     assert_eq!(fault_of(&pipe.read()), fault::UNKNOWN_INTERFACE);
     pipe.write(
-        &Call {
+        &Caller {
             server: &server,
             is_restricted: false,
         },
@@ -321,7 +321,7 @@ fn contexts_are_judged_one_by_one() {
         (4, srvsvc(), &[other]),
     ]);
     pipe.write(
-        &Call {
+        &Caller {
             server: &server,
             is_restricted: false,
         },
@@ -341,7 +341,7 @@ fn authentication_is_refused() {
     let mut offer = bind(&[(0, srvsvc(), &[pdu::NDR])]);
     offer[10] = 8;
     pipe.write(
-        &Call {
+        &Caller {
             server: &server,
             is_restricted: false,
         },
@@ -360,7 +360,7 @@ fn requests_may_come_in_fragments_and_bytes() {
     let (a, b) = stub.split_at(16);
     let mut bytes = request(7, flag::FIRST, 0, 15, a);
     bytes.extend(request(7, flag::LAST, 0, 15, b));
-    let context = Call {
+    let context = Caller {
         server: &server,
         is_restricted: false,
     };
@@ -374,7 +374,7 @@ fn requests_may_come_in_fragments_and_bytes() {
 fn fragments_out_of_order_are_a_fault() {
     let server = server(CONFIG);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
-    let context = Call {
+    let context = Caller {
         server: &server,
         is_restricted: false,
     };
@@ -392,7 +392,7 @@ fn fragments_out_of_order_are_a_fault() {
 fn calls_have_a_bound() {
     let server = server(CONFIG);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
-    let context = Call {
+    let context = Caller {
         server: &server,
         is_restricted: false,
     };
@@ -468,7 +468,7 @@ proptest! {
     fn any_bytes_give_an_answer(bytes: Vec<u8>) {
         let server = server(CONFIG);
         let mut pipe = bound(&server, SRVSVC, pdu::NDR);
-        let _ = pipe.write(&Call { server: &server, is_restricted: false }, &bytes);
+        let _ = pipe.write(&Caller { server: &server, is_restricted: false }, &bytes);
     }
 
     #[test]
@@ -476,7 +476,7 @@ proptest! {
         let server = server(CONFIG);
         for endpoint in [SRVSVC, WKSSVC] {
             let mut pipe = bound(&server, endpoint, if ndr64 { pdu::NDR64 } else { pdu::NDR });
-            pipe.write(&Call { server: &server, is_restricted: false }, &request(7, 3, 0, operation, &stub)).unwrap();
+            pipe.write(&Caller { server: &server, is_restricted: false }, &request(7, 3, 0, operation, &stub)).unwrap();
             prop_assert!(matches!(pipe.read()[2], kind::RESPONSE | kind::FAULT));
         }
     }
@@ -488,7 +488,132 @@ proptest! {
         let mut stub = enum_stub(level, Syntax::Ndr);
         let index = at.index(stub.len());
         stub[index] ^= with;
-        pipe.write(&Call { server: &server, is_restricted: false }, &request(7, 3, 0, 15, &stub)).unwrap();
+        pipe.write(&Caller { server: &server, is_restricted: false }, &request(7, 3, 0, 15, &stub)).unwrap();
         prop_assert!(!pipe.read().is_empty());
+    }
+}
+
+mod accounts {
+    use super::super::super::sid::Sid;
+    use super::super::super::{LSARPC, SAMR};
+    use super::*;
+
+    fn u32_at_end(stub: &[u8]) -> u32 {
+        u32::from_le_bytes(*stub.last_chunk().unwrap())
+    }
+
+    /// Opens a policy or account handle with operation `number`, whose answer ends with handle and status.
+    fn open(server: &Server, pipe: &mut Association, number: u16, stub: &[u8]) -> [u8; 20] {
+        let stub = call(server, pipe, false, number, stub);
+        assert_eq!(u32_at_end(&stub), 0);
+        let (head, _) = stub.split_last_chunk::<4>().unwrap();
+        *head.last_chunk().unwrap()
+    }
+
+    #[test]
+    fn names_become_sids_and_back() {
+        for transfer in [pdu::NDR, pdu::NDR64] {
+            let syntax = transfer.transfer().unwrap();
+            let server = server(CONFIG);
+            let mut pipe = bound(&server, LSARPC, transfer);
+            let policy = open(&server, &mut pipe, 44, &[]);
+            let mut e = Encoder::new(syntax);
+            e.param(&policy);
+            e.param(&2u32);
+            e.param(&Array(vec![
+                super::super::super::ndr::UnicodeString::new("BOX\\root"),
+                super::super::super::ndr::UnicodeString::new("no such account"),
+            ]));
+            let stub = call(&server, &mut pipe, false, 68, &e.finish());
+            assert_eq!(u32_at_end(&stub), 0x107);
+            let mut wanted = Encoder::new(Syntax::Ndr);
+            wanted.param(&Sid::new(5, &[21, 1, 2, 3, 0]));
+            let wanted = wanted.finish();
+            assert!(
+                stub.windows(28).any(|window| window == &wanted[4..]),
+                "{stub:?}"
+            );
+            let unknown = call(&server, &mut pipe, false, 0, &policy);
+            assert_eq!(unknown, [0; 24]);
+            let context = Caller {
+                server: &server,
+                is_restricted: false,
+            };
+            pipe.write(&context, &request(9, 3, 0, 0, &policy)).unwrap();
+            assert_eq!(fault_of(&pipe.read()), fault::CONTEXT_MISMATCH);
+        }
+    }
+
+    #[test]
+    fn users_are_found_in_the_account_database() {
+        let server = server(CONFIG);
+        let mut pipe = bound(&server, SAMR, pdu::NDR);
+        let accounts = open(&server, &mut pipe, 64, &[]);
+        let mut e = Encoder::new(Syntax::Ndr);
+        e.param(&accounts);
+        e.param(&0u32);
+        e.param(&Sid::new(5, &[21, 1, 2, 3]));
+        let domain = open(&server, &mut pipe, 7, &e.finish());
+        let mut e = Encoder::new(Syntax::Ndr);
+        e.param(&domain);
+        [0u32, 0, u32::MAX].iter().for_each(|value| e.param(value));
+        let stub = call(&server, &mut pipe, false, 13, &e.finish());
+        let text = |name: &str| {
+            name.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<u8>>()
+        };
+        let holds = |stub: &[u8], name: &str| {
+            stub.windows(2 * name.len())
+                .any(|window| window == text(name))
+        };
+        assert!(holds(&stub, "alice") && holds(&stub, "bob") && !holds(&stub, "ghost"));
+        let mut e = Encoder::new(Syntax::Ndr);
+        e.param(&domain);
+        [0u32, 1000].iter().for_each(|value| e.param(value));
+        let user = open(&server, &mut pipe, 34, &e.finish());
+        for (class, status) in [
+            (6u16, 0),
+            (7, 0),
+            (8, 0),
+            (9, 0),
+            (16, 0),
+            (21, 0),
+            (3, 0xC000_0003),
+        ] {
+            let mut e = Encoder::new(Syntax::Ndr);
+            e.param(&user);
+            e.param(&class);
+            assert_eq!(
+                u32_at_end(&call(&server, &mut pipe, false, 36, &e.finish())),
+                status
+            );
+        }
+        assert_eq!(u32_at_end(&call(&server, &mut pipe, false, 39, &user)), 0);
+        // A domain's handle is no user's.
+        let context = Caller {
+            server: &server,
+            is_restricted: false,
+        };
+        pipe.write(&context, &request(9, 3, 0, 39, &domain))
+            .unwrap();
+        assert_eq!(fault_of(&pipe.read()), fault::CONTEXT_MISMATCH);
+    }
+
+    proptest! {
+        #[test]
+        fn any_stub_after_a_handle_gives_an_answer(
+            operation in 0u16..80, rest in proptest::collection::vec(any::<u8>(), 0..120), ndr64: bool,
+        ) {
+            let server = server(CONFIG);
+            for (endpoint, opens) in [(LSARPC, 44), (SAMR, 57)] {
+                let mut pipe = bound(&server, endpoint, if ndr64 { pdu::NDR64 } else { pdu::NDR });
+                let mut stub = open(&server, &mut pipe, opens, &[]).to_vec();
+                stub.extend(&rest);
+                let context = Caller { server: &server, is_restricted: false };
+                pipe.write(&context, &request(7, 3, 0, operation, &stub)).unwrap();
+                prop_assert!(matches!(pipe.read()[2], kind::RESPONSE | kind::FAULT));
+            }
+        }
     }
 }

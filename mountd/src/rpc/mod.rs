@@ -3,8 +3,13 @@
 //! DCE/RPC over the named pipes of IPC$.
 
 mod association;
+mod dssetup;
+pub mod handles;
+mod lsarpc;
 pub mod ndr;
 pub mod pdu;
+mod samr;
+pub mod sid;
 mod srvsvc;
 mod wkssvc;
 
@@ -15,6 +20,7 @@ use smb_proto::ipc::{rpc_flag, rpc_status, RpcCommand};
 
 use crate::dispatch::Server;
 use association::Association;
+use handles::Handles;
 use ndr::{Decoder, Encoder};
 use pdu::SyntaxId;
 
@@ -31,12 +37,38 @@ impl From<ndr::BadStub> for Fault {
     }
 }
 
-/// What an operation knows of its caller and the server.
+/// On whose behalf a pipe works.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The server.
+    pub server: &'a Server,
+    /// The caller is a guest.
+    pub is_restricted: bool,
+}
+
+/// What an operation knows of its caller, the server and the pipe.
 pub struct Call<'a> {
     /// The server.
     pub server: &'a Server,
     /// The caller is a guest.
     pub is_restricted: bool,
+    /// What the caller opened on the pipe.
+    handles: &'a Handles,
+}
+
+impl Call<'_> {
+    /// Whether the caller may know about shares and accounts at all.
+    fn may_look(&self) -> bool {
+        !self.is_restricted
+            || self
+                .server
+                .state
+                .settings()
+                .config
+                .global
+                .restrict_anonymous
+                == 0
+    }
 }
 
 /// An interface that a pipe offers.
@@ -74,12 +106,25 @@ const WKSSVC: Endpoint = Endpoint {
     interfaces: &[&wkssvc::Wkssvc],
 };
 
+const LSARPC: Endpoint = Endpoint {
+    name: "\\PIPE\\lsarpc",
+    interfaces: &[&lsarpc::Lsarpc, &dssetup::DsSetup],
+};
+const SAMR: Endpoint = Endpoint {
+    name: "\\PIPE\\samr",
+    interfaces: &[&samr::Samr],
+};
+
 /// The pipe that a request's flags name.
 fn endpoint(flags: u32) -> Option<Endpoint> {
     if flags & rpc_flag::SRVSVC != 0 {
         Some(SRVSVC)
     } else if flags & rpc_flag::WKSSVC != 0 {
         Some(WKSSVC)
+    } else if flags & rpc_flag::LSARPC != 0 {
+        Some(LSARPC)
+    } else if flags & rpc_flag::SAMR != 0 {
+        Some(SAMR)
     } else {
         None
     }
@@ -159,7 +204,7 @@ impl Pipes {
             self.close(request.handle);
             return (rpc_status::BAD_FID, Vec::new());
         };
-        let call = Call {
+        let call = Caller {
             server,
             is_restricted: flags & rpc_flag::RESTRICTED_CONTEXT != 0,
         };

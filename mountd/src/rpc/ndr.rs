@@ -464,6 +464,36 @@ impl<T: Encode> Encode for Level<T> {
     }
 }
 
+/// A union whose discriminant is an enumeration, and the arm that it chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumLevel<T> {
+    /// The discriminant.
+    pub level: Enum,
+    /// The arm.
+    pub arm: T,
+}
+
+impl<T: Align> Align for EnumLevel<T> {
+    fn alignment(syntax: Syntax) -> usize {
+        T::alignment(syntax).max(Enum::alignment(syntax))
+    }
+}
+
+impl<T: Encode> Encode for EnumLevel<T> {
+    fn put(&self, e: &mut Encoder) {
+        if e.syntax == Syntax::Ndr64 {
+            e.align(Self::alignment(e.syntax));
+        }
+        self.level.put(e);
+        e.align(T::alignment(e.syntax));
+        self.arm.put(e);
+    }
+
+    fn put_deferred(&self, e: &mut Encoder) {
+        self.arm.put_deferred(e);
+    }
+}
+
 /// A counted string as `RPC_UNICODE_STRING` ([MS-DTYP] 2.3.10): no NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnicodeString {

@@ -256,19 +256,6 @@ impl Interface for Srvsvc {
     }
 }
 
-/// Whether the caller may know about shares at all.
-fn may_look(call: &Call<'_>) -> bool {
-    !call.is_restricted
-        || call
-            .server
-            .state
-            .settings()
-            .config
-            .global
-            .restrict_anonymous
-            == 0
-}
-
 /// NetrShareEnum, 3.1.4.8.
 fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
     let _server: Name = input.param()?;
@@ -333,7 +320,7 @@ fn share_enum_at<T: Describe>(
     output: &mut Encoder,
 ) -> Result<(), Fault> {
     let resume = share_enum_input::<T>(level, input)?;
-    if !may_look(call) {
+    if !call.may_look() {
         no_container(level, output);
         no_total(output);
         output.param(&status::ACCESS_DENIED);
@@ -389,7 +376,7 @@ fn share_get_info(
         .share(&share.0)
         .map(|share| describe(call, share));
     let result = match (found, level) {
-        (_, _) if !may_look(call) => Err(status::ACCESS_DENIED),
+        (_, _) if !call.may_look() => Err(status::ACCESS_DENIED),
         (None, _) => Err(status::NET_NAME_NOT_FOUND),
         (Some(share), 0) => info::<ShareInfo0>(level, &share, output),
         (Some(share), 1) => info::<ShareInfo1>(level, &share, output),
@@ -439,7 +426,7 @@ fn server_get_info(
     );
     let (major, minor) = VERSION;
     let result = match level {
-        _ if !may_look(call) => Err(status::ACCESS_DENIED),
+        _ if !call.may_look() => Err(status::ACCESS_DENIED),
         100 => arm(
             level,
             ServerInfo100 {
