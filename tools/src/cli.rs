@@ -185,8 +185,10 @@ where
     T: CommandFactory + FromArgMatches,
     I: IntoIterator<Item = OsString>,
 {
-    // clap prints `name version`; ours is the line that scripts know.
     let command = T::command();
+    // Whatever the file is called: these are the names that are documented.
+    let name = command.get_name().to_owned();
+    let command = command.bin_name(name);
     let matches = command
         .try_get_matches_from(arguments)
         .and_then(|matches| T::from_arg_matches(&matches));
@@ -199,7 +201,7 @@ where
     })
 }
 
-/// Prints what [`Exit`] holds and gives the exit status.
+/// Prints what [`Exit`] holds and gives the exit status. The version is the line that scripts know, not clap's.
 pub fn report(exit: &Exit) -> std::process::ExitCode {
     if exit.error.kind() == ErrorKind::DisplayVersion {
         println!("{VERSION}");
