@@ -17,8 +17,8 @@ use smb_proto::wire::Full;
 
 use crate::state::{Refusal, Settings, State};
 
-/// Ids of a user that the system does not know: the ones that C daemons send.
-const NO_ID: u32 = u32::MAX;
+/// Ids of a user that the system does not know, as the C daemon sends them. Debian reserves this number, so that it is nobody's.
+const NO_ID: u32 = 0xffff;
 
 /// Text that a peer sent, which must be UTF-8 to name anything here.
 fn utf8(bytes: &[u8]) -> &str {
@@ -38,15 +38,17 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
         || account == guest
         || settings.config.global.map_to_guest == MapToGuest::BadUser;
     if !becomes_guest {
-        log::info!(
+        state.note(format_args!(
             "login of `{}` refused: there is no such user",
             account.escape_debug()
-        );
+        ));
         return refusal;
     }
     let ids = state.accounts().user(guest);
     if ids.is_none() {
-        log::info!("guest login refused: the guest account `{guest}` is not a system user");
+        state.note(format_args!(
+            "guest login refused: the guest account `{guest}` is not a system user"
+        ));
         return LoginResponse::refusal(request.handle, user_flag::BAD_UID);
     }
     // A guest has neither name nor password.
@@ -65,7 +67,7 @@ fn known_user(
 ) -> Result<LoginResponse, Full> {
     let hash = settings.users.get(account).ok_or(Full)?;
     let Some(ids) = state.accounts().user(account) else {
-        log::info!("login of `{account}`: not a system user; files can only be reached where a user is forced");
+        state.note(format_args!("login of `{account}`: not a system user; files can only be reached where a user is forced"));
         let mut response = with_hash(handle, account, hash.bytes())?;
         (response.uid, response.gid) = (NO_ID, NO_ID);
         return Ok(response);
@@ -111,7 +113,7 @@ pub fn logout(state: &State, request: &LogoutRequest) {
         return;
     }
     if bad_password {
-        log::info!("login of `{account}` refused: wrong password");
+        state.note(format_args!("login of `{account}` refused: wrong password"));
         state.login_failed(account);
     } else {
         state.login_succeeded(account);
@@ -217,12 +219,12 @@ pub fn tree_connect(state: &State, request: &TreeConnectRequest) -> TreeConnectR
     let (status, connection_flags) = match try_connect(state, request) {
         Ok(flags) => (tree_status::OK, flags),
         Err((status, reason)) => {
-            log::info!(
+            state.note(format_args!(
                 "`{}` at {} refused on [{}]: {reason}",
                 account.escape_debug(),
                 utf8(request.peer.bytes()).escape_debug(),
                 share.escape_debug()
-            );
+            ));
             (status, 0)
         }
     };
@@ -261,10 +263,6 @@ fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<u16, Refus
             Refusal::Connections => (
                 tree_status::TOO_MANY_CONNECTIONS,
                 "too many connections to the share",
-            ),
-            Refusal::Exists => (
-                tree_status::CONNECTION_EXISTS,
-                "the tree connect is already known",
             ),
         })?;
     Ok(flags)

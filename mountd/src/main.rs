@@ -26,12 +26,7 @@ fn main() -> ExitCode {
     };
     logger::start(program, target, arguments.common.verbose);
     let outcome = if arguments.worker {
-        let sources = Sources {
-            config: arguments.config.clone(),
-            users: arguments.pwddb.clone(),
-            port: arguments.port,
-        };
-        worker::run(&sources)
+        worker::run(&Sources::of(&arguments))
     } else if matches!(arguments.nodetach, None | Some(0)) {
         manager::detach(&arguments)
     } else {

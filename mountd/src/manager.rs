@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context};
+use ksmbd_tools::account::System;
 use ksmbd_tools::cli::Mountd;
 use ksmbd_tools::control::Module;
-use ksmbd_tools::lock::Lock;
+use ksmbd_tools::lock::{self, Lock};
 use ksmbd_tools::paths;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::{setsid, Pid};
@@ -21,6 +22,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::notify::notify;
+use crate::state::{self, Sources};
 use crate::worker::READY;
 
 /// This very program, should its file have been replaced.
@@ -38,6 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// If it fails; what it said is in the system log.
 pub fn detach(arguments: &Mountd) -> anyhow::Result<()> {
+    // What is wrong for sure is said here, where somebody reads it.
+    if let Some(holder) = lock::holder(Path::new(paths::LOCK)) {
+        bail!("already running as process {holder}");
+    }
+    state::load(&Sources::of(arguments), &System).map_err(anyhow::Error::msg)?;
     let mut manager = Command::new(this_program())
         .args(worker_arguments(arguments))
         .args(["--nodetach=1", "--syslog"])

@@ -5,8 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use ksmbd_tools::account::Accounts;
+use ksmbd_tools::cli::Mountd;
 use ksmbd_tools::config::document::{fold_name, Severity};
 use ksmbd_tools::config::{Config, Loaded, Share};
 use ksmbd_tools::users::Users;
@@ -36,6 +38,17 @@ pub struct Sources {
     pub port: Option<u16>,
 }
 
+impl Sources {
+    /// The sources that a command line names.
+    pub fn of(arguments: &Mountd) -> Self {
+        Sources {
+            config: arguments.config.clone(),
+            users: arguments.pwddb.clone(),
+            port: arguments.port,
+        }
+    }
+}
+
 /// A tree connect's key: session and tree connect id.
 type Tree = (u64, u64);
 
@@ -48,12 +61,55 @@ struct Connections {
     sessions: HashMap<u64, u32>,
 }
 
+impl Connections {
+    fn remove(&mut self, tree: Tree) {
+        if self.trees.remove(&tree).is_none() {
+            return;
+        }
+        if let Some(count) = self.sessions.get_mut(&tree.0) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.sessions.remove(&tree.0);
+            }
+        }
+    }
+}
+
+/// Lets so many messages pass in each period.
+#[derive(Debug, Default)]
+struct Throttle {
+    since: Option<Instant>,
+    passed: u32,
+    dropped: u64,
+}
+
+impl Throttle {
+    const PERIOD: Duration = Duration::from_secs(10);
+    const MOST: u32 = 50;
+
+    /// Whether a message passes, and how many before it did not.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= Self::PERIOD;
+        if self.since.is_none_or(is_over) {
+            self.since = Some(now);
+            self.passed = 0;
+        }
+        if self.passed >= Self::MOST {
+            self.dropped = self.dropped.saturating_add(1);
+            return None;
+        }
+        self.passed = self.passed.saturating_add(1);
+        Some(std::mem::take(&mut self.dropped))
+    }
+}
+
 /// Everything the worker knows.
 pub struct State {
     settings: RwLock<Arc<Settings>>,
     connections: Mutex<Connections>,
     failures: Mutex<HashMap<String, u32>>,
     changed: Mutex<HashSet<String>>,
+    notes: Mutex<Throttle>,
     accounts: Box<dyn Accounts>,
 }
 
@@ -70,8 +126,6 @@ pub enum Refusal {
     Sessions,
     /// Too many connections to the share.
     Connections,
-    /// The tree connect is already known.
-    Exists,
 }
 
 /// A lock whose holder panicked holds data that is still whole: every change below is a single step.
@@ -122,6 +176,7 @@ impl State {
             connections: Mutex::default(),
             failures: Mutex::default(),
             changed: Mutex::default(),
+            notes: Mutex::default(),
             accounts,
         }
     }
@@ -169,9 +224,8 @@ impl State {
     pub fn connect(&self, settings: &Settings, share: &Share, tree: Tree) -> Result<(), Refusal> {
         let mut connections = lock(&self.connections);
         let name = fold_name(&share.name);
-        if connections.trees.contains_key(&tree) {
-            return Err(Refusal::Exists);
-        }
+        // The module does not connect a tree twice: the end of the former one was lost.
+        connections.remove(tree);
         let most =
             usize::try_from(settings.config.global.max_active_sessions).unwrap_or(usize::MAX);
         if !connections.sessions.contains_key(&tree.0) && connections.sessions.len() >= most {
@@ -195,15 +249,17 @@ impl State {
 
     /// A tree connect ended.
     pub fn disconnect(&self, tree: Tree) {
-        let mut connections = lock(&self.connections);
-        if connections.trees.remove(&tree).is_none() {
-            return;
-        }
-        if let Some(count) = connections.sessions.get_mut(&tree.0) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                connections.sessions.remove(&tree.0);
+        lock(&self.connections).remove(tree);
+    }
+
+    /// Tells the administrator that something was refused and why. Clients cause such messages, so there is a limit to them.
+    pub fn note(&self, message: std::fmt::Arguments<'_>) {
+        match lock(&self.notes).take(Instant::now()) {
+            Some(0) => log::info!("{message}"),
+            Some(dropped) => {
+                log::info!("{message} ({dropped} messages before this one were left out)")
             }
+            None => {}
         }
     }
 
@@ -238,5 +294,20 @@ impl State {
         lock(&self.failures)
             .get(account)
             .is_some_and(|count| *count > PATIENCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_a_limit_and_come_back() {
+        let mut throttle = Throttle::default();
+        let now = Instant::now();
+        let passed = (0..200).filter(|_| throttle.take(now).is_some()).count();
+        assert_eq!(passed, 50);
+        assert_eq!(throttle.take(now + Throttle::PERIOD), Some(150));
+        assert_eq!(throttle.take(now + Throttle::PERIOD), Some(0));
     }
 }

@@ -239,11 +239,8 @@ fn answer<T: Encode>(level: Enum, arm: T, output: &mut Encoder) {
 struct Domains(Vec<DomainInfo>);
 
 impl Domains {
-    /// The index of an account's domain.
+    /// The index of an account's domain. Where that has no name it still has the SID that the account's is relative to.
     fn index(&mut self, account: &Account) -> u32 {
-        if account.domain.is_empty() {
-            return NO_DOMAIN;
-        }
         let sid = match (account.kind, account.sid.split()) {
             (Kind::Domain, _) | (_, None) => account.sid.clone(),
             (_, Some((parent, _))) => parent,
@@ -440,7 +437,6 @@ fn lookup_names<T: SidForm>(
         let translate = |name: &UnicodeString| match directory.by_name(name.text()) {
             Some(account) => {
                 mapped += 1;
-                // An account without a domain still has a parent that its SID is relative to.
                 let index = domains.index(&account);
                 T::new(Some(&account), index)
             }
