@@ -4,7 +4,7 @@
 
 use linux::cred::CredScope;
 use linux::path::{EntryName, Path};
-use linux::stat::{Attributes as Stat, Timestamp};
+use linux::stat::{Attributes as Stat, Changes, Timestamp};
 use smb_model::attributes::{derived, shown, Attributes, Derivation, Facts};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
@@ -45,13 +45,17 @@ impl FileAttributes {
     pub(crate) fn of(tree: &Tree, stat: &Stat, name: &[u8]) -> Self {
         let rules = Derivation {
             hide_dot_files: tree.share.hides_dot_files(),
-            archive: true,
+            archive: false,
             system: false,
             hidden: false,
             read_only: true,
         };
         let name = core::str::from_utf8(name).unwrap_or("");
-        let stored = derived(u32::from(stat.permissions()), name, stat.is_dir(), rules);
+        let mut stored = derived(u32::from(stat.permissions()), name, stat.is_dir(), rules);
+        if !stat.is_dir() {
+            // Nobody has archived it, as far as is known.
+            stored = stored.union(Attributes::ARCHIVE);
+        }
         let facts = Facts {
             directory: stat.is_dir(),
             compressed: stat.is_compressed(),
@@ -97,4 +101,43 @@ impl FileAttributes {
             self.stat.blocks.saturating_mul(BLOCK)
         }
     }
+}
+
+/// Keeps what a client set: attributes and the time of creation.
+pub(crate) fn store(
+    scope: &CredScope<'_>,
+    tree: &Tree,
+    path: &Path,
+    dos: Option<Attributes>,
+    _created: Option<FileTime>,
+) -> Result<(), NtStatus> {
+    let stat = path.attributes(scope).map_err(status_of)?;
+    match dos {
+        Some(dos) if !tree.share.stores_dos_attributes() => {
+            set_read_only(scope, path, &stat, dos.contains(Attributes::READONLY))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes the permission to write away from everybody, or gives it back to the owner.
+fn set_read_only(
+    scope: &CredScope<'_>,
+    path: &Path,
+    stat: &Stat,
+    read_only: bool,
+) -> Result<(), NtStatus> {
+    let old = stat.permissions();
+    let new = if read_only {
+        old & !0o222
+    } else if old & 0o222 == 0 {
+        old | 0o200
+    } else {
+        old
+    };
+    if new == old {
+        return Ok(());
+    }
+    let changes = Changes { permissions: Some(new), ..Changes::default() };
+    path.change(scope, changes).map_err(status_of)
 }

@@ -15,6 +15,9 @@ use super::inode::Admission;
 use super::listing::Listing;
 use super::Tree;
 
+/// Options of CREATE that FileModeInformation tells: write-through, sequential, unbuffered, synchronous, delete on close.
+const MODE: u32 = 0x0000_103E;
+
 /// An open file or directory.
 pub(crate) struct OpenedFile {
     /// Where it is; follows renames.
@@ -24,7 +27,11 @@ pub(crate) struct OpenedFile {
     pub(crate) options: Options,
     pub(crate) admission: Admission,
     /// Whether this open's close marks the file for deletion.
-    delete_on_close: bool,
+    delete_on_close: Atomic<bool>,
+    /// Whether the name goes at this open's close, whoever else has the file open.
+    posix_delete: Atomic<bool>,
+    /// `FileModeInformation.Mode` as set last, [MS-FSCC] 2.4.31.
+    mode: Atomic<u32>,
     /// `CurrentByteOffset`, [MS-FSCC] 2.4.35; only told, never used.
     pub(crate) position: Atomic<u64>,
     /// Where an enumeration stands; for directories.
@@ -48,7 +55,9 @@ impl OpenedFile {
             file,
             options,
             admission,
-            delete_on_close: options.contains(Options::DELETE_ON_CLOSE),
+            delete_on_close: Atomic::new(options.contains(Options::DELETE_ON_CLOSE)),
+            posix_delete: Atomic::new(false),
+            mode: Atomic::new(options.bits() & MODE),
             position: Atomic::new(0),
             listing,
         })
@@ -73,18 +82,53 @@ impl OpenedFile {
 
     /// Takes the open out of the file's state, and deletes the file if this was the last one and it is to go.
     pub(crate) fn close(&self, tree: &Tree) {
-        if self.delete_on_close {
+        if self.delete_on_close.load(Relaxed) {
             self.admission.state.set_delete_pending(true);
         }
-        if self.admission.leave() {
+        let state = &self.admission.state;
+        let goes_now = self.posix_delete.load(Relaxed) && state.is_delete_pending();
+        let is_last = self.admission.leave();
+        if is_last || goes_now {
             let scope = tree.enter();
             if let Some(root) = tree.share.directory() {
                 // A directory that was filled meanwhile stays, and so does what the user may not delete after all.
                 let _ = self.path.remove(&scope, root);
             }
             drop(scope);
+        }
+        if is_last {
             self.admission.forget();
         }
+    }
+
+    /// The mode, [MS-FSCC] 2.4.31.
+    pub(crate) fn mode(&self) -> u32 {
+        self.mode.load(Relaxed)
+    }
+
+    /// Sets the mode, which nothing depends on but the answer to who asks for it.
+    pub(crate) fn set_mode(&self, mode: u32) {
+        self.mode.store(mode, Relaxed);
+    }
+
+    /// Whether this open's close marks the file for deletion.
+    pub(crate) fn deletes_on_close(&self) -> bool {
+        self.delete_on_close.load(Relaxed)
+    }
+
+    /// Says whether the file's name goes at this open's close.
+    pub(crate) fn set_posix_delete(&self, on: bool) {
+        self.posix_delete.store(on, Relaxed);
+    }
+
+    /// Says whether this open's close marks the file for deletion.
+    pub(crate) fn set_delete_on_close(&self, on: bool) {
+        self.delete_on_close.store(on, Relaxed);
+    }
+
+    /// Sets the position that is told.
+    pub(crate) fn set_position(&self, position: u64) {
+        self.position.store(position, Relaxed);
     }
 
     /// The position last told.

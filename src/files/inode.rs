@@ -11,6 +11,7 @@ use kernel::sync::atomic::{Atomic, Full};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use linux::inode::InodeKey;
+use linux::path::Path;
 use smb_model::access::Mask;
 use smb_model::share_mode::{Share, Summary};
 use smb_proto::status::NtStatus;
@@ -27,6 +28,8 @@ struct Inner {
 #[pin_data]
 pub(crate) struct FileState {
     key: InodeKey,
+    /// Where the file was opened first.
+    path: Path,
     #[pin]
     inner: Mutex<Inner>,
 }
@@ -47,21 +50,23 @@ impl OpenFiles {
         Ok(OpenFiles(Arc::pin_init(init, GFP_KERNEL)?))
     }
 
-    /// Counts an open of the file `key` in, which the caller pins.
+    /// Counts an open of the file at `path` in.
     ///
     /// # Errors
     ///
     /// `STATUS_DELETE_PENDING`, `STATUS_SHARING_VIOLATION`, `STATUS_INSUFFICIENT_RESOURCES`.
     pub(crate) fn admit(
         &self,
-        key: InodeKey,
+        path: &Path,
         access: Mask,
         share: Share,
     ) -> Result<Admission, NtStatus> {
+        let key = path.inode_key();
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
         let fresh = Arc::pin_init(
             pin_init!(FileState {
                 key,
+                path: path.clone(),
                 inner <- new_mutex!(Inner {
                     sharing: Summary::new(),
                     opens: 0,
@@ -96,6 +101,16 @@ impl OpenFiles {
         Ok(Admission { files: self.clone(), state, access, share, left: Atomic::new(false) })
     }
 
+    /// Whether anything in the directory `directory` is open, at any depth.
+    pub(crate) fn has_open_beneath(&self, directory: &Path) -> bool {
+        let by_key = self.0.by_key.lock();
+        let is_beneath = |state: &Arc<FileState>| {
+            state.path.is_beneath(directory) && !state.path.is_same(directory)
+        };
+        let found = by_key.values().any(is_beneath);
+        found
+    }
+
     /// Number of files that are open.
     pub(crate) fn count(&self) -> usize {
         self.0.by_key.lock().values().count()
@@ -121,6 +136,11 @@ impl FileState {
     /// Whether an open forbids others to delete or rename the file.
     pub(crate) fn forbids_delete(&self) -> bool {
         self.inner.lock().sharing.forbids_delete()
+    }
+
+    /// Whether an open may delete or rename the file.
+    pub(crate) fn is_open_to_delete(&self) -> bool {
+        self.inner.lock().sharing.deletes()
     }
 
     /// Number of opens.

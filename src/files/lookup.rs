@@ -70,6 +70,39 @@ pub(crate) fn find(
     Ok(Found::Missing(parent))
 }
 
+/// Looks up one entry of the directory `parent` as it is spelled; `None` also for what clients are not shown: a link that
+/// leads nowhere or out of the share, a mount that is not crossed.
+pub(crate) fn entry(
+    scope: &CredScope<'_>,
+    share: &Share,
+    parent: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
+    let component = Name::new(name.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    match parent.lookup(scope, component, crossing(share)) {
+        Ok(Some(path)) if path.is_symlink() => match walk(scope, share, parent, name) {
+            Err(NtStatus::OBJECT_NAME_NOT_FOUND) => Ok(None),
+            other => other,
+        },
+        Ok(found) => Ok(found),
+        Err(e) if e == EXDEV => Ok(None),
+        Err(e) => Err(status_of(e)),
+    }
+}
+
+/// Looks up one entry of the directory `parent` in any case of letters.
+pub(crate) fn entry_in_any_case(
+    scope: &CredScope<'_>,
+    share: &Share,
+    parent: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
+    match entry(scope, share, parent, name)? {
+        Some(path) => Ok(Some(path)),
+        None => find_folded(scope, share, parent, name),
+    }
+}
+
 /// Whether the configuration hides a component of the name (`veto files`).
 fn is_vetoed(share: &Share, name: &names::Path<'_>) -> bool {
     !share.veto.is_empty() && name.components().any(|component| hides(share, component))

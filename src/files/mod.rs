@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod attributes;
 pub(crate) mod count;
 pub(crate) mod data;
+pub(crate) mod ea;
 pub(crate) mod errors;
 pub(crate) mod file;
 pub(crate) mod inode;
@@ -14,6 +15,7 @@ pub(crate) mod lookup;
 pub(crate) mod opening;
 pub(crate) mod open;
 pub(crate) mod pipe;
+pub(crate) mod security;
 pub(crate) mod share;
 pub(crate) mod tree;
 

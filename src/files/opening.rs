@@ -103,7 +103,7 @@ fn open_existing(
     parameters.check_granted(granted)?;
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
     let admission =
-        server.files.admit(path.inode_key(), granted.union(parameters.implied_access()), parameters.share)?;
+        server.files.admit(&path, granted.union(parameters.implied_access()), parameters.share)?;
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
         empty(scope, file.as_ref(), target)?;
@@ -204,7 +204,7 @@ fn make(
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }
-    let admission = server.files.admit(path.inode_key(), granted, parameters.share)?;
+    let admission = server.files.admit(&path, granted, parameters.share)?;
     let attributes = FileAttributes::read(scope, tree, &path)?;
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;

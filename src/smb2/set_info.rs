@@ -1,24 +1,163 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SET_INFO: not built yet.
+//! SET_INFO, [MS-SMB2] 3.3.5.21: what is to be set, and whether the open may set it.
 
+mod basic;
+mod disposition;
+mod rename;
+mod security;
+mod size;
+
+use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use linux::cred::CredScope;
+use smb_model::access::required::{self, Required};
+use smb_proto::ea;
+use smb_proto::file_info::{FileInfoClass, ModeInfo, PositionInfo};
+use smb_proto::file_set::{SetFile, SetFileError};
+use smb_proto::query_info::InfoType;
+use smb_proto::set_info::{Reply as Answer, Request};
 use smb_proto::status::NtStatus;
 
-use crate::files::Tree;
+use crate::files::file::OpenedFile;
+use crate::files::{ea as file_ea, Object, Open, Tree};
+use crate::server::Server;
 use crate::session::Session;
 
-use super::context::{Context, Handled, Stop};
+use super::context::{Context, Handled};
 use super::reply::Reply;
 
-/// Refuses the request.
+/// Bits of FileModeInformation that can be set: write-through, sequential, synchronous ([MS-FSA] 2.1.5.15.10).
+const SETTABLE_MODE: u32 = 0x0000_0036;
+
+/// Changes something about a file.
 pub(super) fn serve(
     cx: &mut Context<'_>,
-    _session: &Arc<Session>,
-    _tree: &Arc<Tree>,
-    _reply: &mut Reply,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    reply: &mut Reply,
 ) -> Handled {
-    debug!(cx.server(), Smb, "{}: SET_INFO is not built yet\n", cx.conn.peer);
-    Err(Stop::Failed(NtStatus::NOT_SUPPORTED))
+    let request = Request::parse(cx.pdu)?;
+    let sent = u32::try_from(request.data.len()).unwrap_or(u32::MAX);
+    if sent > cx.negotiated()?.max_transact {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    }
+    cx.check_charge(sent, 0)?;
+    let open = cx.open(session, tree, request.file_id)?;
+    let target = Target { server: cx.server(), tree, open: &open };
+    match request.info_type {
+        InfoType::FILE => target.set_file(FileInfoClass(request.info_class), request.data)?,
+        InfoType::SECURITY => {
+            security::set(&target, request.additional_information, request.data)?;
+        }
+        // Labels, object ids and quotas of the volume are the administrator's.
+        InfoType::FILESYSTEM => return Err(NtStatus::ACCESS_DENIED.into()),
+        InfoType::QUOTA => return Err(NtStatus::NOT_SUPPORTED.into()),
+        _ => return Err(NtStatus::INVALID_PARAMETER.into()),
+    }
+    reply.body(8, |w| Answer.write(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+/// What is to be changed.
+struct Target<'a> {
+    server: &'a Server,
+    tree: &'a Tree,
+    open: &'a Open,
+}
+
+impl Target<'_> {
+    /// The file.
+    fn file(&self) -> Result<&OpenedFile, NtStatus> {
+        match &self.open.object {
+            Object::File(file) => Ok(file),
+            Object::Pipe(_) => Err(NtStatus::NOT_SUPPORTED),
+        }
+    }
+
+    fn require(&self, required: Required) -> Result<(), NtStatus> {
+        if required.met_by(self.open.granted) {
+            Ok(())
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
+        }
+    }
+
+    /// Checks that the tree connect allows changes. Opens are not granted any on a read-only share; what needs no right of
+    /// the open is stopped here.
+    fn require_writable(&self) -> Result<(), NtStatus> {
+        if self.tree.is_writable {
+            Ok(())
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
+        }
+    }
+
+    fn set_file(&self, class: FileInfoClass, data: &[u8]) -> Result<(), NtStatus> {
+        let file = self.file()?;
+        let request = SetFile::parse(class, data).map_err(|error| match error {
+            SetFileError::Class => NtStatus::INVALID_INFO_CLASS,
+            SetFileError::Short => NtStatus::INFO_LENGTH_MISMATCH,
+            SetFileError::Value => NtStatus::INVALID_PARAMETER,
+        })?;
+        match request {
+            SetFile::Position(info) => return set_position(file, info),
+            SetFile::Mode(info) => return set_mode(file, info),
+            _ => self.require_writable()?,
+        }
+        let scope = self.tree.enter();
+        match request {
+            SetFile::Basic(info) => basic::set(self, &scope, file, &info),
+            SetFile::EndOfFile(size) => size::set_end(self, &scope, file, size),
+            SetFile::Allocation(size) => size::set_allocation(self, &scope, file, size),
+            // Only a privileged user may show what was never written.
+            SetFile::ValidDataLength(_) => Err(NtStatus::PRIVILEGE_NOT_HELD),
+            SetFile::Rename(name) => rename::rename(self, &scope, file, &name),
+            SetFile::Link(name) => rename::link(self, &scope, file, &name),
+            SetFile::Disposition(delete) => disposition::set(self, &scope, file, delete),
+            SetFile::DispositionEx(flags) => disposition::set_ex(self, &scope, file, flags),
+            SetFile::FullEa(list) => self.set_eas(&scope, file, list),
+            SetFile::Position(_)
+            | SetFile::Mode(_)
+            | SetFile::ShortName(_)
+            | SetFile::Pipe(_)
+            | SetFile::CaseSensitive(_) => Err(NtStatus::NOT_SUPPORTED),
+        }
+    }
+
+    /// Sets extended attributes; none if any of them cannot be.
+    fn set_eas(
+        &self,
+        scope: &CredScope<'_>,
+        file: &OpenedFile,
+        list: &[u8],
+    ) -> Result<(), NtStatus> {
+        self.require(required::SET_EA)?;
+        for entry in ea::Ea::list(list) {
+            let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
+            if !ea::is_valid_name(entry.name) {
+                return Err(NtStatus::INVALID_EA_NAME);
+            }
+        }
+        for entry in ea::Ea::list(list).flatten() {
+            file_ea::set(scope, &file.path, &entry)?;
+        }
+        Ok(())
+    }
+}
+
+fn set_position(file: &OpenedFile, info: PositionInfo) -> Result<(), NtStatus> {
+    let position = u64::try_from(info.offset).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    file.set_position(position);
+    Ok(())
+}
+
+fn set_mode(file: &OpenedFile, info: ModeInfo) -> Result<(), NtStatus> {
+    if info.mode & !SETTABLE_MODE != 0 {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    let kept = file.mode() & !SETTABLE_MODE;
+    file.set_mode(kept | info.mode);
+    Ok(())
 }

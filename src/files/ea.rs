@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Extended attributes of a file as clients see them: those of the `user.` namespace, without those in which servers keep
+//! what is no extended attribute to a client.
+
+use kernel::prelude::*;
+use kernel::str::CString;
+
+use linux::cred::CredScope;
+use linux::path::Path;
+use linux::xattr::{XattrSet, XATTR_LIST_MAX};
+use smb_proto::ea::Ea;
+use smb_proto::status::NtStatus;
+
+use super::errors::status_of;
+
+/// Namespace of the attributes.
+const PREFIX: &[u8] = b"user.";
+/// Names in it that hold DOS attributes and streams.
+const KEPT_BACK: [&[u8]; 2] = [b"DOSATTRIB", b"DosStream."];
+/// Longest value that a client can be told.
+const MAX_VALUE: usize = 65_535;
+
+/// The names of a file's extended attributes.
+pub(crate) struct Names {
+    list: KVec<u8>,
+}
+
+impl Names {
+    /// Reads the names.
+    pub(crate) fn read(scope: &CredScope<'_>, path: &Path) -> Result<Self, NtStatus> {
+        let len = path.xattr_names_len(scope).map_err(status_of)?;
+        if len == 0 {
+            return Ok(Names { list: KVec::new() });
+        }
+        // Others may add to them meanwhile.
+        let room = len.saturating_mul(2).clamp(256, XATTR_LIST_MAX);
+        let mut list = KVec::from_elem(0, room, GFP_KERNEL)
+            .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let mut used = 0usize;
+        for name in path.xattr_names(scope, &mut list).map_err(status_of)? {
+            used = used.saturating_add(name.to_bytes_with_nul().len());
+        }
+        list.truncate(used);
+        Ok(Names { list })
+    }
+
+    /// The names in full, with their namespace.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &CStr> + Clone {
+        self.list
+            .split_inclusive(|byte| *byte == 0)
+            .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+    }
+
+    /// The attributes that clients see: the name in full, and as clients call it.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&CStr, &[u8])> + Clone {
+        self.all().filter_map(|full| shown_name(full.to_bytes()).map(|name| (full, name)))
+    }
+}
+
+/// What clients call the attribute `full`; `None` if they do not see it.
+fn shown_name(full: &[u8]) -> Option<&[u8]> {
+    let name = full.strip_prefix(PREFIX)?;
+    let is_kept_back = KEPT_BACK.iter().any(|prefix| name.starts_with(prefix));
+    (!is_kept_back && !name.is_empty()).then_some(name)
+}
+
+/// Bytes of all attributes as one list, which is what EaSize tells; zero if there are none.
+pub(crate) fn size(scope: &CredScope<'_>, path: &Path) -> u32 {
+    let Ok(names) = Names::read(scope, path) else {
+        return 0;
+    };
+    let mut total = 0usize;
+    for (full, name) in names.shown() {
+        if let Ok(Some(len)) = path.xattr_len(scope, full) {
+            // An entry's flags and lengths, the name with its end, the value.
+            total = total.saturating_add(name.len()).saturating_add(len).saturating_add(5);
+        }
+    }
+    if total == 0 {
+        return 0;
+    }
+    u32::try_from(total.saturating_add(4)).unwrap_or(u32::MAX)
+}
+
+/// Reads the value of the attribute `full` into `value`; `None` if it is gone.
+pub(crate) fn read<'v>(
+    scope: &CredScope<'_>,
+    path: &Path,
+    full: &CStr,
+    value: &'v mut KVec<u8>,
+) -> Result<Option<&'v [u8]>, NtStatus> {
+    let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
+    let Some(len) = path.xattr_len(scope, full).map_err(status_of)? else {
+        return Ok(None);
+    };
+    let room = len.saturating_add(1).min(MAX_VALUE);
+    value.resize(room, 0, GFP_KERNEL).map_err(no_memory)?;
+    match path.xattr(scope, full, value) {
+        Err(e) if e == ERANGE => Ok(None),
+        other => other.map_err(status_of),
+    }
+}
+
+/// Sets an attribute; one without a value is removed.
+///
+/// # Errors
+///
+/// `STATUS_ACCESS_DENIED` for a name that is kept back, `STATUS_EAS_NOT_SUPPORTED`, `STATUS_EA_TOO_LARGE`.
+pub(crate) fn set(scope: &CredScope<'_>, path: &Path, ea: &Ea<'_>) -> Result<(), NtStatus> {
+    let name = core::str::from_utf8(ea.name).map_err(|_| NtStatus::INVALID_EA_NAME)?;
+    let full = CString::try_from_fmt(fmt!("user.{}", name))
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    if shown_name(full.to_bytes()).is_none() {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    let done = if ea.value.is_empty() {
+        path.remove_xattr(scope, &full).map(|_| ())
+    } else {
+        path.set_xattr(scope, &full, ea.value, XattrSet::Any)
+    };
+    done.map_err(|error| match error {
+        e if e == EOPNOTSUPP => NtStatus::EAS_NOT_SUPPORTED,
+        e if e == E2BIG || e == ERANGE || e == ENOSPC => NtStatus::EA_TOO_LARGE,
+        e => status_of(e),
+    })
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FileBasicInformation, [MS-FSCC] 2.4.7 and [MS-FSA] 2.1.5.15.2.
+
+use linux::cred::CredScope;
+use linux::stat::{Changes, Timestamp};
+use smb_model::access::required;
+use smb_model::attributes::{set_basic, Attributes};
+use smb_proto::file_info::BasicInfo;
+use smb_proto::status::NtStatus;
+use smb_proto::time::{FileTime, TimeChange};
+
+use crate::files::attributes;
+use crate::files::errors::status_of;
+use crate::files::file::OpenedFile;
+
+use super::Target;
+
+/// Sets times and attributes.
+pub(super) fn set(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    info: &BasicInfo,
+) -> Result<(), NtStatus> {
+    target.require(required::SET_ATTRIBUTES)?;
+    let time = |time: FileTime| time.change().map_err(|_| NtStatus::INVALID_PARAMETER);
+    let created = time(info.creation)?;
+    let accessed = time(info.last_access)?;
+    let modified = time(info.last_write)?;
+    // The file system keeps the time of the last change by itself.
+    let _changed = time(info.change)?;
+    let requested = Attributes(info.attributes.bits());
+    let dos = set_basic(requested, file.is_directory())?;
+    let created = match created {
+        TimeChange::Set(time) => Some(time),
+        _ => None,
+    };
+    if dos.is_some() || created.is_some() {
+        attributes::store(scope, target.tree, &file.path, dos, created)?;
+    }
+    let changes = Changes {
+        accessed: timestamp(accessed),
+        modified: timestamp(modified),
+        ..Changes::default()
+    };
+    file.path.change(scope, changes).map_err(status_of)
+}
+
+fn timestamp(change: TimeChange) -> Option<Timestamp> {
+    let TimeChange::Set(time) = change else {
+        return None;
+    };
+    let (seconds, nanoseconds) = time.to_unix();
+    Some(Timestamp { seconds, nanoseconds })
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FileRenameInformation and FileLinkInformation with their extended forms, [MS-FSA] 2.1.5.15.11 and 2.1.5.15.6.
+
+use kernel::prelude::*;
+
+use linux::cred::CredScope;
+use linux::dir::Replace;
+use linux::name::Name;
+use linux::path::{EntryName, Path};
+use smb_model::access::required;
+use smb_model::attributes::Attributes;
+use smb_model::names::{self, Rules};
+use smb_proto::file_set::{NewName, RenameFlags};
+use smb_proto::status::NtStatus;
+use smb_proto::unicode::Text;
+use smb_proto::wire::Writer;
+
+use crate::files::attributes::FileAttributes;
+use crate::files::errors::status_of;
+use crate::files::file::OpenedFile;
+use crate::files::lookup::{self, Case, Found};
+
+use super::Target;
+
+/// Longest new name, in bytes of UTF-16.
+const MAX_NAME: usize = 65_534;
+
+/// Moves the file to a new name in the share.
+pub(super) fn rename(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    new: &NewName<'_>,
+) -> Result<(), NtStatus> {
+    target.require(required::DELETE)?;
+    let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    if file.path.is_same(root) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    if file.admission.state.is_delete_pending() {
+        return Err(NtStatus::DELETE_PENDING);
+    }
+    let text = to_utf8(&new.name)?;
+    let name = parse(&text)?;
+    let place = Place::find(target, scope, root, &name)?;
+    if place.parent.is_same(&file.path) || place.parent.is_beneath(&file.path) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    if file.is_directory() && target.server.files.has_open_beneath(&file.path) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    place.require_free_parent(target)?;
+    let replace = match &place.existing {
+        // The same entry, in another case at most.
+        Some(existing) if existing.is_same(&file.path) => {
+            if is_spelled(existing, place.last)? {
+                return Ok(());
+            }
+            Replace::Allowed
+        }
+        Some(existing) => {
+            check_replaceable(target, scope, existing, new.flags)?;
+            if file.is_directory() {
+                return Err(NtStatus::ACCESS_DENIED);
+            }
+            if !is_spelled(existing, place.last)? {
+                // The new name differs from the old one in case: both would stay.
+                existing.remove(scope, root).map_err(status_of)?;
+            }
+            Replace::Allowed
+        }
+        None => Replace::Never,
+    };
+    let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    file.path.rename(scope, root, &place.parent, last, replace).map_err(moving_status)
+}
+
+/// Gives the file another name in the share.
+pub(super) fn link(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    new: &NewName<'_>,
+) -> Result<(), NtStatus> {
+    if file.is_directory() {
+        return Err(NtStatus::FILE_IS_A_DIRECTORY);
+    }
+    if file.admission.state.is_delete_pending() {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let text = to_utf8(&new.name)?;
+    let name = parse(&text)?;
+    let place = Place::find(target, scope, root, &name)?;
+    if let Some(existing) = &place.existing {
+        if existing.is_same(&file.path) {
+            return Ok(());
+        }
+        check_replaceable(target, scope, existing, new.flags)?;
+        existing.remove(scope, root).map_err(moving_status)?;
+    }
+    let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    place.parent.create_link(scope, last, &file.path).map(drop).map_err(moving_status)
+}
+
+/// A name as UTF-8.
+fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
+    let len = name.wire_len();
+    if len > MAX_NAME {
+        return Err(NtStatus::OBJECT_NAME_INVALID);
+    }
+    // No character takes more than three bytes for two.
+    let room = len.saturating_mul(2);
+    let mut text = KVec::from_elem(0, room, GFP_KERNEL)
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let mut w = Writer::new(&mut text);
+    name.to_utf8(&mut w).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let used = w.len();
+    text.truncate(used);
+    Ok(text)
+}
+
+/// Checks a new name.
+fn parse(text: &[u8]) -> Result<names::Path<'_>, NtStatus> {
+    let text = core::str::from_utf8(text).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    // Some clients begin at the root of the share explicitly.
+    let text = text.strip_prefix('\\').unwrap_or(text);
+    if text.starts_with(':') {
+        return Err(NtStatus::NOT_SUPPORTED);
+    }
+    let name = names::Path::parse(text, Rules::Windows)?;
+    if name.is_root() {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    if name.fork() != names::Fork::Whole {
+        return Err(NtStatus::OBJECT_NAME_INVALID);
+    }
+    Ok(name)
+}
+
+/// Where a new name leads.
+struct Place<'a> {
+    parent: Path,
+    last: &'a str,
+    /// What has the name already, in any case of letters.
+    existing: Option<Path>,
+}
+
+impl<'a> Place<'a> {
+    fn find(
+        target: &Target<'_>,
+        scope: &CredScope<'_>,
+        root: &Path,
+        name: &names::Path<'a>,
+    ) -> Result<Self, NtStatus> {
+        let last = name.last();
+        match lookup::find(scope, target.tree, name, Case::Insensitive)? {
+            Found::Missing(parent) => Ok(Place { parent, last, existing: None }),
+            Found::Existing(path) => {
+                let parent = path.parent(root).ok_or(NtStatus::ACCESS_DENIED)?;
+                Ok(Place { parent, last, existing: Some(path) })
+            }
+        }
+    }
+
+    /// Checks that nobody has the directory open in order to delete or move it.
+    fn require_free_parent(&self, target: &Target<'_>) -> Result<(), NtStatus> {
+        match target.server.files.find(self.parent.inode_key()) {
+            Some(state) if state.is_open_to_delete() => Err(NtStatus::SHARING_VIOLATION),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks that `existing` may give way to another file.
+fn check_replaceable(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    existing: &Path,
+    flags: RenameFlags,
+) -> Result<(), NtStatus> {
+    if !flags.contains(RenameFlags::REPLACE_IF_EXISTS) {
+        return Err(NtStatus::OBJECT_NAME_COLLISION);
+    }
+    if existing.is_dir() {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    let attributes = FileAttributes::read(scope, target.tree, existing)?;
+    let minds = !flags.contains(RenameFlags::IGNORE_READONLY_ATTRIBUTE);
+    if minds && attributes.dos.contains(Attributes::READONLY) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    match target.server.files.find(existing.inode_key()) {
+        // With POSIX semantics those who share it for deletion keep it without a name.
+        Some(state) if flags.contains(RenameFlags::POSIX_SEMANTICS) => {
+            if state.forbids_delete() {
+                Err(NtStatus::SHARING_VIOLATION)
+            } else {
+                Ok(())
+            }
+        }
+        Some(_) => Err(NtStatus::ACCESS_DENIED),
+        None => Ok(()),
+    }
+}
+
+/// Whether the entry is spelled exactly so.
+fn is_spelled(path: &Path, name: &str) -> Result<bool, NtStatus> {
+    let mut spelled = EntryName::default();
+    path.name(&mut spelled).map_err(status_of)?;
+    Ok(spelled.as_bytes() == name.as_bytes())
+}
+
+/// What an error of moving or linking means.
+fn moving_status(error: Error) -> NtStatus {
+    match error {
+        // The root, a mount point, a directory into itself.
+        e if e == EBUSY || e == EINVAL => NtStatus::ACCESS_DENIED,
+        e if e == ENOTEMPTY || e == EISDIR || e == ENOTDIR => NtStatus::ACCESS_DENIED,
+        e => status_of(e),
+    }
+}

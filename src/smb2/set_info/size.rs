@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FileEndOfFileInformation and FileAllocationInformation, [MS-FSA] 2.1.5.15.4 and 2.1.5.15.1.
+
+use kernel::prelude::*;
+
+use linux::cred::CredScope;
+use linux::file::{Allocate, File};
+use smb_model::access::required;
+use smb_proto::status::NtStatus;
+
+use crate::files::errors::status_of;
+use crate::files::file::OpenedFile;
+
+use super::Target;
+
+/// Cuts or extends the file to `size` bytes.
+pub(super) fn set_end(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    size: u64,
+) -> Result<(), NtStatus> {
+    truncate(scope, data(target, file)?, size)
+}
+
+/// Reserves `size` bytes for the file, or cuts it to them.
+pub(super) fn set_allocation(
+    target: &Target<'_>,
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    size: u64,
+) -> Result<(), NtStatus> {
+    let data = data(target, file)?;
+    if size < data.size() {
+        return truncate(scope, data, size);
+    }
+    if size == 0 {
+        return Ok(());
+    }
+    match data.allocate(scope, Allocate::KeepSize, 0, size) {
+        Ok(()) => Ok(()),
+        // A reservation is a hint: a file system that has none takes the space when it is written to.
+        Err(e) if e == EOPNOTSUPP => Ok(()),
+        Err(e) => Err(status_of(e)),
+    }
+}
+
+/// What the file's data goes through, if the open may write it.
+fn data<'a>(target: &Target<'_>, file: &'a OpenedFile) -> Result<&'a File, NtStatus> {
+    target.require(required::SET_SIZE)?;
+    if file.is_directory() {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    file.data()
+}
+
+fn truncate(scope: &CredScope<'_>, file: &File, size: u64) -> Result<(), NtStatus> {
+    file.truncate(scope, size).map_err(status_of)
+}
