@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The data path of READ and WRITE: how bytes get between a file and a message. Nothing else moves file data for clients.
+//! The data path: how bytes get between a file and a message (READ, WRITE), and between files (server-side copies).
+//! Nothing else moves file data for clients.
 
 use kernel::prelude::*;
 
@@ -15,7 +16,7 @@ use super::errors::status_of;
 pub(crate) const MIN_BY_REFERENCE: usize = 8 << 10;
 
 /// References to the page cache's own pages: nothing is copied, and what others write meanwhile shows. For replies that
-/// are neither signed nor kept.
+/// are not signed. Where the file system does not lend its pages, a copy.
 pub(crate) fn read_shared(
     scope: &CredScope<'_>,
     file: &File,
@@ -26,15 +27,21 @@ pub(crate) fn read_shared(
     while pages.len() < len {
         let at = offset.saturating_add(u64::try_from(pages.len()).unwrap_or(u64::MAX));
         let left = len.saturating_sub(pages.len());
-        let more = file.splice_pages(scope, at, left, &mut pages).map_err(status_of)?;
-        if more == 0 {
-            break;
+        match file.splice_pages(scope, at, left, &mut pages) {
+            // Each round brings something, or is the last.
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(e) if e == EINVAL && pages.is_empty() => {
+                return read_private(scope, file, offset, len);
+            }
+            Err(e) => return Err(status_of(e)),
         }
     }
     Ok(pages)
 }
 
-/// A copy in pages of its own: for replies that are signed or sealed.
+/// A copy in pages of its own: for replies that are signed, since pages of the cache may change after the signature was
+/// made.
 pub(crate) fn read_private(
     scope: &CredScope<'_>,
     file: &File,
@@ -82,4 +89,65 @@ pub(crate) fn write(
         }
     }
     Ok(())
+}
+
+/// Copies `len` bytes from one file to another, or within one. Tells how many were copied: fewer than `len` at the end of
+/// the source, or with an error.
+///
+/// Where source and target overlap, the target gets what the source held before, for up to [`MAX_OVERLAP`] bytes.
+pub(crate) fn copy(
+    scope: &CredScope<'_>,
+    from: &File,
+    from_at: u64,
+    to: &File,
+    to_at: u64,
+    len: usize,
+) -> (usize, Result<(), NtStatus>) {
+    let mut done = 0;
+    while done < len {
+        let distance = u64::try_from(done).unwrap_or(u64::MAX);
+        let (source, target) =
+            (from_at.saturating_add(distance), to_at.saturating_add(distance));
+        match from.copy_range(scope, source, to, target, len.saturating_sub(done)) {
+            Ok(0) => break,
+            Ok(more) => done = done.saturating_add(more),
+            // Overlapping ranges of one file, or files that cannot be spliced.
+            Err(e) if done == 0 && (e == EINVAL || e == EOPNOTSUPP || e == EXDEV) => {
+                return copy_through_memory(scope, from, from_at, to, to_at, len);
+            }
+            Err(e) => return (done, Err(status_of(e))),
+        }
+    }
+    (done, Ok(()))
+}
+
+/// Most bytes that [`copy`] takes through memory at a time.
+const MAX_OVERLAP: usize = 1 << 20;
+
+fn copy_through_memory(
+    scope: &CredScope<'_>,
+    from: &File,
+    from_at: u64,
+    to: &File,
+    to_at: u64,
+    len: usize,
+) -> (usize, Result<(), NtStatus>) {
+    let mut done = 0;
+    while done < len {
+        let step = len.saturating_sub(done).min(MAX_OVERLAP);
+        let distance = u64::try_from(done).unwrap_or(u64::MAX);
+        let pages = match read_private(scope, from, from_at.saturating_add(distance), step) {
+            Ok(pages) => pages,
+            Err(status) => return (done, Err(status)),
+        };
+        if pages.is_empty() {
+            break;
+        }
+        match to.write_pages(scope, &pages, to_at.saturating_add(distance), WriteMode::Cached) {
+            Ok(wrote) if wrote == pages.len() => done = done.saturating_add(wrote),
+            Ok(wrote) => return (done.saturating_add(wrote), Err(NtStatus::DISK_FULL)),
+            Err(e) => return (done, Err(status_of(e))),
+        }
+    }
+    (done, Ok(()))
 }

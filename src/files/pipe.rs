@@ -18,7 +18,50 @@ pub(crate) struct OpenedPipe {
     pipe: Pipe,
     handle: u32,
     is_guest: bool,
-    turn: Pin<KBox<Mutex<()>>>,
+    turn: Pin<KBox<Mutex<Option<Unread>>>>,
+}
+
+/// A message of the daemon that the client has not read to its end.
+struct Unread {
+    message: RpcAnswer,
+    /// Bytes that the client has.
+    taken: usize,
+    /// Status for its last part.
+    status: NtStatus,
+}
+
+/// What one request of a client gets of a message.
+pub(crate) struct Part {
+    bytes: KVec<u8>,
+    status: NtStatus,
+}
+
+impl Part {
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// `STATUS_BUFFER_OVERFLOW` if there is more to read.
+    pub(crate) fn status(&self) -> NtStatus {
+        self.status
+    }
+}
+
+impl Unread {
+    /// At most `limit` bytes of the rest, and whether that was all of it.
+    fn take(&mut self, limit: usize) -> Result<(Part, bool), NtStatus> {
+        let rest = self.message.payload().get(self.taken..).unwrap_or(&[]);
+        let part = rest.get(..limit).unwrap_or(rest);
+        let mut bytes = KVec::new();
+        bytes
+            .extend_from_slice(part, GFP_KERNEL)
+            .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let is_all = part.len() == rest.len();
+        self.taken = self.taken.saturating_add(bytes.len());
+        let status = if is_all { self.status } else { NtStatus::BUFFER_OVERFLOW };
+        Ok((Part { bytes, status }, is_all))
+    }
 }
 
 fn status_of(error: LinkError) -> NtStatus {
@@ -32,7 +75,7 @@ fn status_of(error: LinkError) -> NtStatus {
 impl OpenedPipe {
     /// Opens the pipe at the daemon.
     pub(crate) fn open(server: &Server, pipe: Pipe, is_guest: bool) -> Result<Self, NtStatus> {
-        let turn = KBox::pin_init(new_mutex!(()), GFP_KERNEL)
+        let turn = KBox::pin_init(new_mutex!(None), GFP_KERNEL)
             .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let opened = OpenedPipe { pipe, handle: server.link.new_handle(), is_guest, turn };
         let answer = opened.ask(server, RpcAction::Open, &[])?;
@@ -53,33 +96,62 @@ impl OpenedPipe {
         action: RpcAction,
         payload: &[u8],
     ) -> Result<RpcAnswer, NtStatus> {
-        let _turn = self.turn.lock();
         calls::rpc(&server.link, self.handle, self.pipe, action, self.is_guest, payload)
             .map_err(status_of)
     }
 
     /// Writes one fragment.
     pub(crate) fn write(&self, server: &Server, data: &[u8]) -> Result<(), NtStatus> {
+        let _turn = self.turn.lock();
         let answer = self.ask(server, RpcAction::Write, data)?;
         Self::check(&answer).map(|_| ())
     }
 
-    /// Reads what the daemon has for the client: the answer and its status, `STATUS_BUFFER_OVERFLOW` if there is more.
-    pub(crate) fn read(&self, server: &Server) -> Result<(RpcAnswer, NtStatus), NtStatus> {
-        let answer = self.ask(server, RpcAction::Read, &[])?;
-        let status = Self::check(&answer)?;
-        Ok((answer, status))
+    /// Reads at most `limit` bytes of what the daemon has for the client.
+    pub(crate) fn read(&self, server: &Server, limit: usize) -> Result<Part, NtStatus> {
+        let mut unread = self.turn.lock();
+        let message = match unread.take() {
+            Some(message) => message,
+            None => Self::arrived(self.ask(server, RpcAction::Read, &[])?)?,
+        };
+        Self::hand_out(&mut unread, message, limit)
     }
 
-    /// Writes one PDU and reads the answer, [MS-FSCC] 2.3.49 FSCTL_PIPE_TRANSCEIVE.
+    /// Writes one message and reads at most `limit` bytes of the answer, [MS-FSCC] FSCTL_PIPE_TRANSCEIVE.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_PIPE_BUSY` while the last answer was not read to its end.
     pub(crate) fn transceive(
         &self,
         server: &Server,
         data: &[u8],
-    ) -> Result<(RpcAnswer, NtStatus), NtStatus> {
-        let answer = self.ask(server, RpcAction::Transceive, data)?;
-        let status = Self::check(&answer)?;
-        Ok((answer, status))
+        limit: usize,
+    ) -> Result<Part, NtStatus> {
+        let mut unread = self.turn.lock();
+        if unread.is_some() {
+            return Err(NtStatus::PIPE_BUSY);
+        }
+        let message = Self::arrived(self.ask(server, RpcAction::Transceive, data)?)?;
+        Self::hand_out(&mut unread, message, limit)
+    }
+
+    fn arrived(message: RpcAnswer) -> Result<Unread, NtStatus> {
+        let status = Self::check(&message)?;
+        Ok(Unread { message, taken: 0, status })
+    }
+
+    /// Gives the client a part of `message` and keeps the rest.
+    fn hand_out(
+        unread: &mut Option<Unread>,
+        mut message: Unread,
+        limit: usize,
+    ) -> Result<Part, NtStatus> {
+        let (part, is_all) = message.take(limit)?;
+        if !is_all {
+            *unread = Some(message);
+        }
+        Ok(part)
     }
 
     fn check(answer: &RpcAnswer) -> Result<NtStatus, NtStatus> {
@@ -96,6 +168,7 @@ impl OpenedPipe {
 
     /// Closes the pipe at the daemon.
     pub(crate) fn close(&self, server: &Server) {
+        let _turn = self.turn.lock();
         // A daemon that is gone has forgotten the pipe.
         let _ = self.ask(server, RpcAction::Close, &[]);
     }

@@ -2,20 +2,27 @@
 
 //! IOCTL, [MS-SMB2] 3.3.5.15: the checks that all controls share, and which control is served where.
 
+mod compression;
+mod copy;
+mod duplicate;
 mod negotiation;
 mod network;
+mod object_id;
 mod pipe;
+mod snapshots;
+mod sparse;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use smb_model::access::Mask;
 use smb_proto::fsctl::Fsctl;
 use smb_proto::header::FileId;
 use smb_proto::ioctl::{IoctlFlags, Reply as Answer, Request};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::{Writer, Written};
 
-use crate::files::Tree;
+use crate::files::{Open, Tree};
 use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
@@ -72,6 +79,16 @@ impl Control<'_> {
     }
 }
 
+/// What a control is applied to.
+struct Target<'a> {
+    session: &'a Session,
+    tree: &'a Tree,
+    open: &'a Open,
+}
+
+/// A control of an open.
+type Serve = fn(&Context<'_>, &Target<'_>, &mut Control<'_>) -> Handled;
+
 /// Serves a control.
 pub(super) fn serve(
     cx: &mut Context<'_>,
@@ -92,16 +109,17 @@ pub(super) fn serve(
         return match code {
             Fsctl::VALIDATE_NEGOTIATE_INFO => negotiation::validate(cx, &mut control),
             Fsctl::QUERY_NETWORK_INTERFACE_INFO => network::interfaces(cx, &mut control),
-            Fsctl::PIPE_WAIT => pipe::wait(tree, &control),
+            Fsctl::PIPE_WAIT => pipe::wait(tree, &mut control),
             _ => Err(Stop::Failed(FS_DRIVER_REQUIRED)),
         };
     }
     let open = cx.open(session, tree, request.file_id)?;
     control.request.file_id = open.id;
-    match code {
-        Fsctl::PIPE_TRANSCEIVE => pipe::transceive(cx, &open, &mut control),
-        _ => Err(Stop::Failed(NtStatus::INVALID_DEVICE_REQUEST)),
+    let serve = of_open(code).ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    if !open.granted.contains(required(request.code)) {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
+    serve(cx, &Target { session, tree, open: &open }, &mut control)
 }
 
 /// Whether the control is not about an open.
@@ -114,6 +132,36 @@ fn needs_no_open(code: Fsctl) -> bool {
             | Fsctl::VALIDATE_NEGOTIATE_INFO
             | Fsctl::PIPE_WAIT
     )
+}
+
+/// Who serves a control of an open.
+fn of_open(code: Fsctl) -> Option<Serve> {
+    Some(match code {
+        Fsctl::PIPE_TRANSCEIVE => pipe::transceive,
+        Fsctl::SRV_REQUEST_RESUME_KEY => copy::resume_key,
+        Fsctl::SRV_COPYCHUNK | Fsctl::SRV_COPYCHUNK_WRITE => copy::chunks,
+        Fsctl::SRV_ENUMERATE_SNAPSHOTS => snapshots::enumerate,
+        Fsctl::DUPLICATE_EXTENTS_TO_FILE => duplicate::extents,
+        Fsctl::DUPLICATE_EXTENTS_TO_FILE_EX => duplicate::extents_ex,
+        Fsctl::SET_SPARSE => sparse::set,
+        Fsctl::SET_ZERO_DATA => sparse::zero,
+        Fsctl::QUERY_ALLOCATED_RANGES => sparse::ranges,
+        Fsctl::FILE_LEVEL_TRIM => sparse::trim,
+        Fsctl::GET_COMPRESSION => compression::get,
+        Fsctl::SET_COMPRESSION => compression::set,
+        Fsctl::CREATE_OR_GET_OBJECT_ID | Fsctl::GET_OBJECT_ID => object_id::get,
+        _ => return None,
+    })
+}
+
+/// The rights that a control's code itself demands of the open: bits 14 and 15 say whether it reads or writes,
+/// [MS-FSCC] 2.3. Of a control that does both, writing is what counts, as Windows does it for FSCTL_SET_COMPRESSION.
+fn required(code: u32) -> Mask {
+    match code >> 14 & 3 {
+        0 => Mask::NONE,
+        1 => Mask::READ_DATA,
+        _ => Mask::WRITE_DATA,
+    }
 }
 
 /// What holds for all controls.

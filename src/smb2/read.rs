@@ -7,6 +7,7 @@ use kernel::sync::Arc;
 
 use linux::pages::PageVec;
 use smb_model::access::Mask;
+use smb_model::locks::Access;
 use smb_proto::header::HeaderFlags;
 use smb_proto::read::{write_head, Channel, Reply as Answer, Request, REPLY_DATA_OFFSET, REPLY_HEAD_LEN};
 use smb_proto::status::NtStatus;
@@ -49,14 +50,13 @@ fn read_pipe(
     request: &Request<'_>,
     reply: &mut Reply,
 ) -> Handled {
-    let (answer, status) = pipe.read(cx.server())?;
-    let bytes = answer.payload();
-    let wanted = usize::try_from(request.length).unwrap_or(usize::MAX);
-    let data = bytes.get(..wanted).unwrap_or(bytes);
+    let limit = usize::try_from(request.length).unwrap_or(usize::MAX);
+    let part = pipe.read(cx.server(), limit)?;
+    let data = part.bytes();
     reply.body(data.len().saturating_add(REPLY_HEAD_LEN + 1), |w| {
         Answer { data_remaining: 0, data }.write(w)
     })?;
-    Ok(if data.len() < bytes.len() { NtStatus::BUFFER_OVERFLOW } else { status })
+    Ok(part.status())
 }
 
 fn read_file(
@@ -76,6 +76,9 @@ fn read_file(
     if end.is_none_or(|end| i64::try_from(end).is_err()) {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
+    let state = &file.admission.state;
+    let length = u64::from(request.length);
+    state.check_locks(open.id.volatile, request.offset, length, Access::Read)?;
     let wanted = usize::try_from(request.length).unwrap_or(usize::MAX);
     // The kernel need not be asked for what is behind the end.
     let there = file.data()?.size().saturating_sub(request.offset);
@@ -86,6 +89,8 @@ fn read_file(
         by_copy(tree, file, request.offset, len, reply)?
     };
     check_count(count, request)?;
+    let read = u64::try_from(count).unwrap_or(u64::MAX);
+    file.set_position(request.offset.saturating_add(read));
     Ok(NtStatus::SUCCESS)
 }
 

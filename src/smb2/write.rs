@@ -7,6 +7,7 @@ use kernel::sync::Arc;
 
 use linux::file::WriteMode;
 use smb_model::access::Mask;
+use smb_model::locks::Access;
 use smb_proto::read::Channel;
 use smb_proto::status::NtStatus;
 use smb_proto::write::{Reply as Answer, Request, WriteFlags};
@@ -66,11 +67,15 @@ fn write_file(
     let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
     let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
     end.ok_or(NtStatus::INVALID_PARAMETER)?;
+    let state = &file.admission.state;
+    state.check_locks(open.id.volatile, offset, len, Access::Write)?;
     let mode = if request.flags.contains(WriteFlags::WRITE_THROUGH) {
         WriteMode::Through
     } else {
         WriteMode::Cached
     };
     let scope = tree.enter();
-    data::write(&scope, target, offset, request.data, mode)
+    data::write(&scope, target, offset, request.data, mode)?;
+    file.set_position(offset.saturating_add(len));
+    Ok(())
 }

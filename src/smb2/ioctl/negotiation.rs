@@ -3,8 +3,6 @@
 //! FSCTL_VALIDATE_NEGOTIATE_INFO, [MS-SMB2] 3.3.5.15.12: whether somebody between client and server changed their
 //! negotiation.
 
-use kernel::prelude::*;
-
 use smb_model::negotiate::{validates, ClientOffer};
 use smb_proto::fsctl::{ValidateNegotiate, ValidateNegotiateReply};
 use smb_proto::layout::Fixed;

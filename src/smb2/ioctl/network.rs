@@ -4,13 +4,10 @@
 
 use core::net::IpAddr;
 
-use kernel::prelude::*;
-
 use linux::netdev::{self, Interface};
 use linux::netns::NetNs;
 use smb_proto::network::{list, Interface as Entry, InterfaceCaps};
 use smb_proto::status::NtStatus;
-use smb_proto::wire::{Full, Writer};
 
 use crate::server::Config;
 use crate::smb2::context::{Context, Handled, Stop};
@@ -35,25 +32,17 @@ pub(super) fn interfaces(cx: &Context<'_>, control: &mut Control<'_>) -> Handled
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
     let room = count.saturating_mul(Entry::SIZE);
-    let limit = control.limit();
-    if limit < Entry::SIZE {
-        return Err(Stop::Failed(NtStatus::BUFFER_TOO_SMALL));
-    }
-    let mut is_cut = false;
-    control.answer(room.min(limit), |w: &mut Writer<'_>| {
-        let mut entries = list(w, limit);
+    control.require_output(room)?;
+    control.answer(room, |w| {
+        let mut entries = list(w, room);
         for interface in told() {
             for address in &interface.addresses {
-                match entry(interface, *address).write(&mut entries, w) {
-                    Ok(()) => {}
-                    // What fits is told: the client can do with fewer addresses.
-                    Err(Full) => is_cut = true,
-                }
+                entry(interface, *address).write(&mut entries, w)?;
             }
         }
         Ok(())
     })?;
-    Ok(if is_cut { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS })
+    Ok(NtStatus::SUCCESS)
 }
 
 fn entry(interface: &Interface, address: IpAddr) -> Entry {

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copies that the server makes by itself: FSCTL_SRV_REQUEST_RESUME_KEY, FSCTL_SRV_COPYCHUNK and
+//! FSCTL_SRV_COPYCHUNK_WRITE, [MS-SMB2] 3.3.5.15.5 and 3.3.5.15.6.
+
+use kernel::prelude::*;
+
+use linux::cred::CredScope;
+use linux::file::File;
+use smb_model::access::Mask;
+use smb_proto::copy::{Chunk, CopyReply, CopyRequest, ResumeKey};
+use smb_proto::header::FileId;
+use smb_proto::layout::Fixed;
+use smb_proto::status::NtStatus;
+
+use crate::files::data;
+use crate::smb2::context::{Context, Handled, Stop};
+
+use super::{Control, Target};
+
+/// `ServerSideCopyMaxNumberofChunks`.
+const MAX_CHUNKS: u32 = 256;
+/// `ServerSideCopyMaxChunkSize`, bytes.
+const MAX_CHUNK: u32 = 1 << 20;
+/// `ServerSideCopyMaxDataSize`, bytes.
+const MAX_TOTAL: u32 = 16 << 20;
+
+/// What an answer with `STATUS_INVALID_PARAMETER` tells.
+const LIMITS: CopyReply =
+    CopyReply { chunks: MAX_CHUNKS, chunk_bytes: MAX_CHUNK, total_bytes: MAX_TOTAL };
+
+/// `STATUS_INVALID_VIEW_SIZE`: what Windows says when a chunk reaches beyond the end of its source.
+const INVALID_VIEW_SIZE: NtStatus = NtStatus(0xC000_001F);
+
+/// The key of an open, by which its session can name it as the source of a copy: its file id.
+pub(super) fn resume_key(
+    _: &Context<'_>,
+    target: &Target<'_>,
+    control: &mut Control<'_>,
+) -> Handled {
+    target.open.file()?;
+    if control.limit() < ResumeKey::SIZE {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    let id = target.open.id;
+    let mut key = [0; 24];
+    let halves = [id.persistent, id.volatile].into_iter().flat_map(u64::to_le_bytes);
+    for (to, from) in key.iter_mut().zip(halves) {
+        *to = from;
+    }
+    control.answer(ResumeKey::SIZE, |w| ResumeKey { key }.put(w))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+/// The file id in a key; `None` for one that the server did not give out.
+fn id_of(key: &[u8; 24]) -> Option<FileId> {
+    let (persistent, rest) = key.split_first_chunk()?;
+    let (volatile, rest) = rest.split_first_chunk()?;
+    let id = FileId {
+        persistent: u64::from_le_bytes(*persistent),
+        volatile: u64::from_le_bytes(*volatile),
+    };
+    rest.iter().all(|byte| *byte == 0).then_some(id)
+}
+
+/// Copies chunks into the target. That the target may be written, and for FSCTL_SRV_COPYCHUNK read, was checked with the
+/// control's code.
+pub(super) fn chunks(
+    _: &Context<'_>,
+    target: &Target<'_>,
+    control: &mut Control<'_>,
+) -> Handled {
+    if control.limit() < CopyReply::SIZE {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    let request = CopyRequest::parse(control.request.input)?;
+    // The key is good for the session, on whatever tree connect the source is.
+    let source = id_of(&request.key).and_then(|id| target.session.opens.get(id));
+    let source = source.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let (from, to) = (source.file()?, target.open.file()?);
+    if from.is_directory() || to.is_directory() {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    source.require_any(Mask::READ_DATA)?;
+    target.open.require_any(Mask::WRITE_DATA)?;
+    if !is_within_limits(&request) {
+        control.answer(CopyReply::SIZE, |w| LIMITS.put(w))?;
+        return Ok(NtStatus::INVALID_PARAMETER);
+    }
+    let scope = target.tree.enter();
+    let mut done = CopyReply { chunks: 0, chunk_bytes: 0, total_bytes: 0 };
+    let status = copy_all(&scope, from.data()?, to.data()?, &request, &mut done);
+    control.answer(CopyReply::SIZE, |w| done.put(w))?;
+    Ok(status)
+}
+
+/// Whether the request asks for no more than the server does at once, and for something in each chunk.
+fn is_within_limits(request: &CopyRequest<'_>) -> bool {
+    let max_chunks = usize::try_from(MAX_CHUNKS).unwrap_or(usize::MAX);
+    let mut total = 0u32;
+    for chunk in request.chunks().take(max_chunks.saturating_add(1)) {
+        total = total.saturating_add(chunk.length);
+        if chunk.length == 0 || chunk.length > MAX_CHUNK {
+            return false;
+        }
+    }
+    request.len() <= max_chunks && total <= MAX_TOTAL
+}
+
+/// Copies chunk after chunk until one fails; `done` tells how far it came.
+fn copy_all(
+    scope: &CredScope<'_>,
+    from: &File,
+    to: &File,
+    request: &CopyRequest<'_>,
+    done: &mut CopyReply,
+) -> NtStatus {
+    for chunk in request.chunks() {
+        let (bytes, outcome) = copy_one(scope, from, to, &chunk);
+        done.total_bytes = done.total_bytes.saturating_add(bytes);
+        if let Err(status) = outcome {
+            done.chunk_bytes = bytes;
+            return status;
+        }
+        done.chunks = done.chunks.saturating_add(1);
+    }
+    NtStatus::SUCCESS
+}
+
+fn copy_one(
+    scope: &CredScope<'_>,
+    from: &File,
+    to: &File,
+    chunk: &Chunk,
+) -> (u32, Result<(), NtStatus>) {
+    let len = u64::from(chunk.length);
+    let source_end = chunk.source_offset.checked_add(len);
+    if source_end.is_none_or(|end| end > from.size()) {
+        return (0, Err(INVALID_VIEW_SIZE));
+    }
+    let target_end = chunk.target_offset.checked_add(len);
+    if target_end.is_none_or(|end| i64::try_from(end).is_err()) {
+        return (0, Err(NtStatus::INVALID_PARAMETER));
+    }
+    let wanted = usize::try_from(chunk.length).unwrap_or(usize::MAX);
+    let (copied, outcome) =
+        data::copy(scope, from, chunk.source_offset, to, chunk.target_offset, wanted);
+    let bytes = u32::try_from(copied).unwrap_or(chunk.length);
+    let outcome = match outcome {
+        // Somebody cut the source meanwhile.
+        Ok(()) if copied < wanted => Err(INVALID_VIEW_SIZE),
+        other => other,
+    };
+    (bytes, outcome)
+}
