@@ -20,7 +20,11 @@ mount --bind "$SRC" "$root/src"
 [ "${SRC_WRITABLE:-}" = 1 ] || mount -o remount,ro,bind "$root/src"
 mount --bind "$BUILD" "$root/build"
 mount --bind "$KSMBD_CACHE/cargo" "$root/cargo"
-[ -z "${KERNEL_DIR:-}" ] || mount --bind "$KERNEL_DIR" "$root/k"
+if [ -n "${KERNEL_DIR:-}" ]; then
+	mount --bind "$KERNEL_DIR" "$root/k"
+	# Only while it is being made does anything write there.
+	[ ! -e "$KERNEL_DIR/release" ] || mount -o remount,ro,bind "$root/k"
+fi
 if [ -n "${GUEST_DIR:-}" ]; then
 	mount --bind "$GUEST_DIR/root" "$root/guest"
 	mount -o remount,ro,bind "$root/guest"

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Test data: archives of real source files from the kernel's tree."""
 
+import hashlib
 import os
 import tarfile
+
+import build
+from report import Stop, say
 
 SOURCE = "/k/src"
 FOLDER = "/build/data"
@@ -33,17 +37,30 @@ def pick(folders, count):
 
 
 def prepare():
-    os.makedirs(FOLDER, exist_ok=True)
-    for name, (count, folders) in TREES.items():
-        target = f"{FOLDER}/{name}"
-        if os.path.exists(target):
-            continue
-        files = pick(folders, count)
-        assert len(files) >= count, f"{name}: only {len(files)} files"
-        with tarfile.open(f"{target}.tmp", "w", format=tarfile.PAX_FORMAT) as archive:
-            for full in files:
-                archive.add(full, os.path.relpath(full, SOURCE), filter=plain)
-        os.rename(f"{target}.tmp", target)
+    """Makes what is missing, and everything anew when this file or the kernel's release changed."""
+    with open(__file__, "rb") as file:
+        stamp = f"{hashlib.sha256(file.read()).hexdigest()} {build.release()}"
+    with build.alone():
+        if os.path.exists(f"{FOLDER}/stamp"):
+            with open(f"{FOLDER}/stamp", encoding="utf-8") as file:
+                if file.read() == stamp:
+                    return
+        os.makedirs(FOLDER, exist_ok=True)
+        say("packing source files for the tests")
+        for name, (count, folders) in TREES.items():
+            pack(f"{FOLDER}/{name}", count, folders)
+        with open(f"{FOLDER}/stamp", "w", encoding="utf-8") as file:
+            file.write(stamp)
+
+
+def pack(target, count, folders):
+    files = pick(folders, count)
+    if len(files) < count:
+        raise Stop(f"the kernel's source has only {len(files)} suitable files for {target}, not {count}.")
+    with tarfile.open(f"{target}.tmp", "w", format=tarfile.PAX_FORMAT) as archive:
+        for full in files:
+            archive.add(full, os.path.relpath(full, SOURCE), filter=plain)
+    os.rename(f"{target}.tmp", target)
 
 
 def plain(info):
