@@ -10,21 +10,61 @@ use crate::smb2::wait::{Wake, Waker};
 /// Requests that may wait on one connection at a time.
 const MAX_PARKED: usize = 1_024;
 
+/// CANCELs that are remembered for requests that have not begun to wait. Workers overtake each other, so that a CANCEL can
+/// come before its request has got there; ids do not repeat, so that the others do no harm.
+const MAX_EARLY: usize = 64;
+
 struct Entry {
     message_id: u64,
     waker: Waker,
+}
+
+/// The request that a CANCEL means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Message(u64),
+    Async(u64),
+}
+
+impl Named {
+    fn is(self, entry: &Entry) -> bool {
+        match self {
+            Named::Async(id) => entry.waker.async_id() == id,
+            Named::Message(id) => entry.message_id == id,
+        }
+    }
+}
+
+struct Inner {
+    entries: KVec<Entry>,
+    /// The last CANCELs that found nothing, a ring.
+    early: [Option<Named>; MAX_EARLY],
+    next_early: usize,
+}
+
+/// Whether a request may wait.
+pub(crate) enum Listed {
+    Yes,
+    /// It was cancelled before.
+    Cancelled,
 }
 
 /// Waiting requests by message id and async id.
 #[pin_data]
 pub(crate) struct ParkedTable {
     #[pin]
-    entries: Mutex<KVec<Entry>>,
+    inner: Mutex<Inner>,
 }
 
 impl ParkedTable {
     pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(ParkedTable { entries <- new_mutex!(KVec::new()) })
+        pin_init!(ParkedTable {
+            inner <- new_mutex!(Inner {
+                entries: KVec::new(),
+                early: [None; MAX_EARLY],
+                next_early: 0,
+            }),
+        })
     }
 
     /// Lists a request.
@@ -32,13 +72,17 @@ impl ParkedTable {
     /// # Errors
     ///
     /// `ENOSPC` when the connection has its maximum of waiting requests, `ENOMEM`.
-    pub(crate) fn insert(&self, message_id: u64, waker: Waker) -> Result {
-        let mut entries = self.entries.lock();
-        if entries.len() >= MAX_PARKED {
+    pub(crate) fn insert(&self, message_id: u64, waker: Waker) -> Result<Listed> {
+        let entry = Entry { message_id, waker };
+        let mut inner = self.inner.lock();
+        if inner.early.iter().flatten().any(|named| named.is(&entry)) {
+            return Ok(Listed::Cancelled);
+        }
+        if inner.entries.len() >= MAX_PARKED {
             return Err(ENOSPC);
         }
-        entries.push(Entry { message_id, waker }, GFP_KERNEL)?;
-        Ok(())
+        inner.entries.push(entry, GFP_KERNEL)?;
+        Ok(Listed::Yes)
     }
 
     /// Takes a request off the list.
@@ -48,13 +92,25 @@ impl ParkedTable {
         drop(entry);
     }
 
-    /// Ends the wait of the request that CANCEL names, [MS-SMB2] 3.3.5.16.
+    /// Ends the wait of the request that CANCEL names, [MS-SMB2] 3.3.5.16, or the wait that it is about to begin.
     pub(crate) fn cancel(&self, message_id: u64, async_id: Option<u64>, wake: Wake) {
-        let found = self.take(|entry| match async_id {
-            Some(id) => entry.waker.async_id() == id,
-            None => entry.message_id == message_id,
-        });
-        if let Some(entry) = found {
+        let named = match async_id {
+            Some(id) => Named::Async(id),
+            None => Named::Message(message_id),
+        };
+        let mut inner = self.inner.lock();
+        let Some(index) = inner.entries.iter().position(|entry| named.is(entry)) else {
+            let at = inner.next_early;
+            if let Some(place) = inner.early.get_mut(at) {
+                *place = Some(named);
+            }
+            let next = at.saturating_add(1);
+            inner.next_early = if next < MAX_EARLY { next } else { 0 };
+            return;
+        };
+        let found = inner.entries.remove(index);
+        drop(inner);
+        if let Ok(entry) = found {
             entry.waker.wake(wake);
         }
     }
@@ -67,8 +123,8 @@ impl ParkedTable {
     }
 
     fn take(&self, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let mut entries = self.entries.lock();
-        let index = entries.iter().position(wanted)?;
-        entries.remove(index).ok()
+        let mut inner = self.inner.lock();
+        let index = inner.entries.iter().position(wanted)?;
+        inner.entries.remove(index).ok()
     }
 }

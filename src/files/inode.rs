@@ -16,12 +16,16 @@ use smb_model::access::Mask;
 use smb_model::share_mode::{Share, Summary};
 use smb_proto::status::NtStatus;
 
-struct Inner {
+use super::locks::FileLocks;
+
+pub(super) struct Inner {
     sharing: Summary,
     /// Opens of the file, those that take no part in sharing included.
     opens: u32,
     /// Whether the last close deletes the file; nobody may open it any more, [MS-FSA] 2.1.5.1.2.
     delete_pending: bool,
+    /// Byte-range locks, once there was one.
+    pub(super) locks: Option<KBox<FileLocks>>,
 }
 
 /// What all opens of one file share.
@@ -30,8 +34,10 @@ pub(crate) struct FileState {
     key: InodeKey,
     /// Where the file was opened first.
     path: Path,
+    /// Whether there are byte-range locks, for those who read and write without any.
+    pub(super) is_locked: Atomic<bool>,
     #[pin]
-    inner: Mutex<Inner>,
+    pub(super) inner: Mutex<Inner>,
 }
 
 #[pin_data]
@@ -67,10 +73,12 @@ impl OpenFiles {
             pin_init!(FileState {
                 key,
                 path: path.clone(),
+                is_locked: Atomic::new(false),
                 inner <- new_mutex!(Inner {
                     sharing: Summary::new(),
                     opens: 0,
                     delete_pending: false,
+                    locks: None,
                 }),
             }),
             GFP_KERNEL,

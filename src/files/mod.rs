@@ -11,6 +11,7 @@ pub(crate) mod errors;
 pub(crate) mod file;
 pub(crate) mod inode;
 pub(crate) mod listing;
+pub(crate) mod locks;
 pub(crate) mod lookup;
 pub(crate) mod opening;
 pub(crate) mod open;

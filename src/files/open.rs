@@ -74,7 +74,10 @@ impl Open {
             return;
         }
         match &self.object {
-            Object::File(file) => file.close(&self.tree),
+            Object::File(file) => {
+                file.admission.state.close_locks(self.id.volatile);
+                file.close(&self.tree);
+            }
             Object::Pipe(pipe) => pipe.close(server),
         }
         server.open_count.sub();

@@ -36,6 +36,15 @@ pub(crate) struct Chain {
     async_id: Option<u64>,
     /// Keys that the response to the current request is signed with.
     signer: Option<Arc<Channel>>,
+    /// The response before the current one, in case that it must go out without it.
+    answered: Option<Answered>,
+}
+
+/// A finished response of the chain.
+struct Answered {
+    /// Its place in the reply, without padding.
+    place: (usize, usize),
+    signer: Option<Arc<Channel>>,
 }
 
 /// What became of one request.
@@ -67,6 +76,7 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         reply,
         async_id: None,
         signer: None,
+        answered: None,
     };
     if chain.admit(conn).is_err() {
         debug!(conn.server, Conn, "{}: bad compound or message id\n", conn.peer);
@@ -187,6 +197,7 @@ impl Chain {
             related: &mut self.related,
             sealed: self.sealed_by.is_some(),
             is_last: next.is_none(),
+            async_id: self.async_id,
             channel: None,
             sign_with: None,
             hash_response: None,
@@ -277,6 +288,9 @@ impl Chain {
             return Ok(());
         }
         if more {
+            self.reply.flatten()?;
+            self.answered =
+                Some(Answered { place: self.reply.place(), signer: self.signer.clone() });
             let distance = self.reply.pad()?;
             let distance = u32::try_from(distance).map_err(|_| NtStatus::INTERNAL_ERROR)?;
             let element = self.reply.element_mut();
@@ -317,6 +331,11 @@ impl Chain {
         waker: Waker,
         resume: KBox<dyn Resume>,
     ) -> Option<(Chain, KBox<dyn Resume>, Wake)> {
+        // What was answered so far does not wait with it: interim responses go out alone.
+        if self.send_answered(conn).is_err() {
+            conn.shut_down();
+            return None;
+        }
         if self.async_id.is_none() && self.send_interim(conn, header, waker.async_id()).is_ok() {
             self.async_id = Some(waker.async_id());
         }
@@ -333,6 +352,29 @@ impl Chain {
                 let Suspended { chain, resume } = KBox::into_inner(suspended);
                 Some((chain, resume, wake))
             }
+        }
+    }
+
+    /// Sends the responses before the current one, if there are any.
+    fn send_answered(&mut self, conn: &Arc<Connection>) -> Result {
+        let Some(last) = self.answered.take() else {
+            return Ok(());
+        };
+        let mut reply = core::mem::replace(&mut self.reply, Reply::new(&conn.server.buffers)?);
+        reply.reopen(last.place);
+        let element = reply.element_mut();
+        if let Some(field) = element.get_mut(NEXT_COMMAND_AT..NEXT_COMMAND_AT + size_of::<u32>()) {
+            field.fill(0);
+        }
+        if let Some(signer) = last.signer {
+            let signature = signer.sign(reply.element(), None);
+            if let Some(field) = reply.element_mut().get_mut(SIGNATURE_AT..HEADER_LEN) {
+                field.copy_from_slice(&signature);
+            }
+        }
+        match &self.sealed_by {
+            Some(channel) => conn.send_sealed(channel, &mut reply),
+            None => conn.send_plain(&mut reply),
         }
     }
 

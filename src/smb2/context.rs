@@ -101,6 +101,8 @@ pub(crate) struct Context<'a> {
     pub(crate) sealed: bool,
     /// Whether this is the last request of its frame: only that one may send data by reference.
     pub(crate) is_last: bool,
+    /// Async id of a request that has waited before.
+    pub(crate) async_id: Option<u64>,
     /// The session that the request was verified under, and its keys on this connection.
     pub(crate) channel: Option<Arc<Channel>>,
     /// Keys of a response that must be signed although the request was not (final SESSION_SETUP response).
@@ -170,6 +172,6 @@ impl Context<'_> {
 
     /// A waker for this request, for a handler that is about to return [`Stop::Wait`].
     pub(crate) fn waker(&self) -> Result<Waker, Stop> {
-        Waker::new(self.conn).map_err(|_| Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES))
+        Waker::new(self.conn, self.async_id).map_err(|_| Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES))
     }
 }

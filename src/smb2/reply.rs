@@ -122,6 +122,17 @@ impl Reply {
         self.element = self.end;
     }
 
+    /// The current element's place, for [`Self::reopen`].
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.element, self.end)
+    }
+
+    /// Goes back to an element: what follows it is forgotten.
+    pub(crate) fn reopen(&mut self, place: (usize, usize)) {
+        self.discard();
+        (self.element, self.end) = place;
+    }
+
     /// Forgets the current element.
     pub(crate) fn discard(&mut self) {
         self.end = self.element;

@@ -15,10 +15,13 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use smb_proto::header::Header;
 use smb_proto::status::NtStatus;
 
+use crate::connection::parked::Listed;
 use crate::connection::Connection;
+use crate::files::Tree;
+use crate::session::Session;
 
 use super::chain::{self, Chain};
-use super::context::{Context, Handled};
+use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
 
 /// How a wait ended.
@@ -67,12 +70,12 @@ pub(crate) struct Parked {
 pub(crate) struct Waker(Arc<Parked>);
 
 impl Waker {
-    /// A waker for a request on `conn` that has not been parked yet.
-    pub(crate) fn new(conn: &Arc<Connection>) -> Result<Self> {
+    /// A waker for a request on `conn`. One that waits again keeps the `async_id` by which the client knows it.
+    pub(crate) fn new(conn: &Arc<Connection>, async_id: Option<u64>) -> Result<Self> {
         let parked = Arc::pin_init(
             pin_init!(Parked {
                 conn: conn.clone(),
-                async_id: conn.next_async_id(),
+                async_id: async_id.unwrap_or_else(|| conn.next_async_id()),
                 state <- new_mutex!(State::Running),
             }),
             GFP_KERNEL,
@@ -83,6 +86,11 @@ impl Waker {
     /// The id under which the client knows the request once it waits.
     pub(crate) fn async_id(&self) -> u64 {
         self.0.async_id
+    }
+
+    /// Whether the wait is over, so that waking does nothing.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(*self.0.state.lock(), State::Over)
     }
 
     /// Ends the wait. Only the first call does anything.
@@ -112,13 +120,15 @@ impl Waker {
         header: &Header,
         suspended: KBox<Suspended>,
     ) -> Result<(), (KBox<Suspended>, Wake)> {
-        let out_of_room = Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES);
-        let listed = self.0.conn.parked.insert(header.message_id(), self.clone());
+        let refused = match self.0.conn.parked.insert(header.message_id(), self.clone()) {
+            Ok(Listed::Yes) => None,
+            Ok(Listed::Cancelled) => Some(Wake::Ended(NtStatus::CANCELLED)),
+            Err(_) => Some(Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES)),
+        };
         let mut state = self.0.state.lock();
         let wake = match core::mem::replace(&mut *state, State::Over) {
             State::WokenEarly(wake) => Some(wake),
-            _ if listed.is_err() => Some(out_of_room),
-            _ => None,
+            _ => refused,
         };
         if let Some(wake) = wake {
             drop(state);
@@ -127,5 +137,38 @@ impl Waker {
         }
         *state = State::Waiting(suspended);
         Ok(())
+    }
+}
+
+/// A handler of a command that needs a tree connect.
+type TreeHandler = fn(&mut Context<'_>, &Arc<Session>, &Arc<Tree>, &mut Reply) -> Handled;
+
+/// A request that is served again from its beginning once it is woken: nothing of what it did so far needs to be taken back.
+struct Again {
+    serve: TreeHandler,
+    session: Arc<Session>,
+    tree: Arc<Tree>,
+}
+
+impl Resume for Again {
+    fn resume(&mut self, wake: Wake, context: &mut Context<'_>, reply: &mut Reply) -> Handled {
+        match wake {
+            Wake::Ready => (self.serve)(context, &self.session, &self.tree, reply),
+            Wake::Ended(status) => Err(status.into()),
+        }
+    }
+}
+
+/// Waits for `waker`, and then serves the request again.
+pub(crate) fn again(
+    waker: Waker,
+    session: &Arc<Session>,
+    tree: &Arc<Tree>,
+    serve: TreeHandler,
+) -> Stop {
+    let again = Again { serve, session: session.clone(), tree: tree.clone() };
+    match KBox::new(again, GFP_KERNEL) {
+        Ok(again) => Stop::Wait(waker, again),
+        Err(_) => Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES),
     }
 }
