@@ -63,7 +63,7 @@ fn random() -> io::Result<SubAuth> {
         // Other implementations read these numbers as signed.
         *number = bytes
             .iter()
-            .fold(0u32, |sum, byte| sum << 8 | u32::from(*byte))
+            .fold(0u32, |sum, byte| (sum << 8) | u32::from(*byte))
             >> 1;
     }
     Ok(subauth)

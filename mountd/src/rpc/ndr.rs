@@ -385,7 +385,7 @@ fn varying_units(d: &mut Decoder<'_>) -> Decoded<Vec<u16>> {
         .map(|unit| {
             unit.iter()
                 .rev()
-                .fold(0, |sum, byte| sum << 8 | u16::from(*byte))
+                .fold(0, |sum, byte| (sum << 8) | u16::from(*byte))
         })
         .collect())
 }
