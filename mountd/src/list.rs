@@ -25,12 +25,9 @@ pub fn answer(state: &State) {
 
 /// The names of the shares, one in each line.
 fn text(state: &State) -> String {
-    state
-        .settings()
-        .config
-        .shares()
-        .map(|share| format!("{}\n", share.name))
-        .collect()
+    let settings = state.settings();
+    let names = settings.config.shares().map(|share| share.name.as_str());
+    names.flat_map(|name| [name, "\n"]).collect()
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

@@ -203,9 +203,9 @@ fn shares_are_listed_in_ndr64() {
 
 #[test]
 fn many_shares_take_many_fragments() {
-    let config: String = (0..300)
-        .map(|n| format!("[share{n}]\npath=/s{n}\n"))
-        .collect();
+    let config = (0..300).fold(String::new(), |config, n| {
+        config + &format!("[share{n}]\npath=/s{n}\n")
+    });
     let server = server(&config);
     let mut pipe = bound(&server, SRVSVC, pdu::NDR);
     let stub = call(&server, &mut pipe, false, 15, &enum_stub(2, Syntax::Ndr));
