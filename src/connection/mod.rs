@@ -275,6 +275,8 @@ impl Connection {
     pub(crate) fn shut_down(&self) {
         self.ended.store(true, Relaxed);
         self.transport.shut_down();
+        // Who saw the flag lowered is asleep before the lock is free, so that the notification finds him.
+        drop(self.load.lock());
         self.load_changed.notify_all();
     }
 
@@ -318,7 +320,7 @@ impl Connection {
     pub(crate) fn tear_down(&self) {
         self.shut_down();
         // Whatever waits is answered with an error that goes nowhere; then nothing is left in work.
-        self.parked.wake_all(Wake::Ended(NtStatus::CANCELLED));
+        self.parked.close(Wake::Ended(NtStatus::CANCELLED));
         self.drain();
         while let Some(channel) = self.channels.take_any() {
             channel.session.leave(self, &self.server);

@@ -40,12 +40,14 @@ struct Inner {
     /// The last CANCELs that found nothing, a ring.
     early: [Option<Named>; MAX_EARLY],
     next_early: usize,
+    /// Whether the connection is being torn down: nothing may begin to wait, since nobody would wake it.
+    is_closed: bool,
 }
 
 /// Whether a request may wait.
 pub(crate) enum Listed {
     Yes,
-    /// It was cancelled before.
+    /// It was cancelled before, or the connection ends.
     Cancelled,
 }
 
@@ -63,6 +65,7 @@ impl ParkedTable {
                 entries: KVec::new(),
                 early: [None; MAX_EARLY],
                 next_early: 0,
+                is_closed: false,
             }),
         })
     }
@@ -75,7 +78,7 @@ impl ParkedTable {
     pub(crate) fn insert(&self, message_id: u64, waker: Waker) -> Result<Listed> {
         let entry = Entry { message_id, waker };
         let mut inner = self.inner.lock();
-        if inner.early.iter().flatten().any(|named| named.is(&entry)) {
+        if inner.is_closed || inner.early.iter().flatten().any(|named| named.is(&entry)) {
             return Ok(Listed::Cancelled);
         }
         if inner.entries.len() >= MAX_PARKED {
@@ -115,8 +118,9 @@ impl ParkedTable {
         }
     }
 
-    /// Ends every wait.
-    pub(crate) fn wake_all(&self, wake: Wake) {
+    /// Ends every wait, also those that would begin later.
+    pub(crate) fn close(&self, wake: Wake) {
+        self.inner.lock().is_closed = true;
         while let Some(entry) = self.take(|_| true) {
             entry.waker.wake(wake);
         }
