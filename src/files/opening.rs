@@ -17,7 +17,7 @@ use smb_proto::status::NtStatus;
 use crate::server::Server;
 
 use super::access::{grant, maximal};
-use super::attributes::FileAttributes;
+use super::attributes::{self, FileAttributes};
 use super::errors::status_of;
 use super::file::OpenedFile;
 use super::lookup::{self, Case, Found};
@@ -107,6 +107,7 @@ fn open_existing(
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
         empty(scope, file.as_ref(), target)?;
+        attributes::store_new(scope, tree, &path, parameters.attributes);
         FileAttributes::read(scope, tree, &path)?
     } else {
         before
@@ -201,6 +202,7 @@ fn make(
     let maximal = tree.maximal_access;
     let granted = grant(maximal, parameters.access, Mask::NONE)?;
     inherit_owner(scope, tree, parent, &path);
+    attributes::store_new(scope, tree, &path, parameters.attributes);
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }

@@ -27,6 +27,7 @@ pub mod create;
 pub mod create_context;
 pub mod der;
 pub mod directory;
+pub mod dos_info;
 pub mod ea;
 pub mod entries;
 pub mod error;

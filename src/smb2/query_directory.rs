@@ -211,10 +211,10 @@ impl View<'_> {
         let Some(path) = path.filter(|path| !self.is_hidden(candidate, path)) else {
             return Ok(None);
         };
-        let Ok(stat) = path.attributes(self.scope) else {
+        let read = FileAttributes::read_named(self.scope, self.tree, &path, name.as_bytes());
+        let Ok(attributes) = read else {
             return Ok(None);
         };
-        let attributes = FileAttributes::of(self.tree, &stat, name.as_bytes());
         Ok(Some(self.write(&attributes, name, entries, w)))
     }
 
