@@ -222,6 +222,13 @@ impl File {
         u64::try_from(size).unwrap_or(0)
     }
 
+    /// Returns the length in bytes that no file of the file system can exceed.
+    pub fn max_size(&self) -> u64 {
+        // SAFETY: by the type invariant.
+        let size = unsafe { sys::ksmbd_file_max_size(self.0.as_ptr()) };
+        u64::try_from(size).unwrap_or(0)
+    }
+
     /// Reads into `buf` from `pos` on and returns how much there was; 0 at the end of the file.
     ///
     /// # Errors

@@ -65,8 +65,7 @@ fn write_file(
         offset => offset,
     };
     let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
-    let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
-    end.ok_or(NtStatus::INVALID_PARAMETER)?;
+    check_range(target.max_size(), offset, len)?;
     let state = &file.admission.state;
     state.check_locks(open.id.volatile, offset, len, Access::Write)?;
     let mode = if request.flags.contains(WriteFlags::WRITE_THROUGH) {
@@ -78,4 +77,22 @@ fn write_file(
     data::write(&scope, target, offset, request.data, mode)?;
     file.set_position(offset.saturating_add(len));
     Ok(())
+}
+
+/// Unit that `MAXFILESIZE` of [MS-FSA] 2.1.5.4 is a multiple of, bytes.
+const GRANULE: u64 = 64 << 10;
+
+/// Checks that a file may have `len` bytes from `offset` on, [MS-FSA] 2.1.5.4. `max` is the file system's limit.
+///
+/// # Errors
+///
+/// `STATUS_INVALID_PARAMETER` for a range that begins behind the limit, `STATUS_DISK_FULL` for one that reaches it.
+fn check_range(max: u64, offset: u64, len: u64) -> Result<(), NtStatus> {
+    let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
+    let end = end.ok_or(NtStatus::INVALID_PARAMETER)?;
+    let limit = max & !(GRANULE - 1);
+    if len == 0 || end < limit {
+        return Ok(());
+    }
+    Err(if offset >= limit { NtStatus::INVALID_PARAMETER } else { NtStatus::DISK_FULL })
 }

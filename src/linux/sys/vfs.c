@@ -161,6 +161,11 @@ loff_t ksmbd_file_size(const struct file *file)
 	return i_size_read(file_inode(file));
 }
 
+loff_t ksmbd_file_max_size(const struct file *file)
+{
+	return file_inode(file)->i_sb->s_maxbytes;
+}
+
 struct page *ksmbd_nth_page(struct page *page, size_t n)
 {
 	return page + n;

@@ -77,6 +77,7 @@ int ksmbd_break_lease_for_write(struct inode *inode);
 /* Open files. */
 const struct path *ksmbd_file_path(struct file *file);
 loff_t ksmbd_file_size(const struct file *file);
+loff_t ksmbd_file_max_size(const struct file *file);
 struct page *ksmbd_nth_page(struct page *page, size_t n);
 void ksmbd_file_close(struct file *file);
 void ksmbd_file_start_write(struct file *file);

@@ -8,12 +8,14 @@ use kernel::prelude::*;
 use linux::cred::CredScope;
 use linux::file::File;
 use smb_model::access::Mask;
+use smb_model::locks::Access;
 use smb_proto::copy::{Chunk, CopyReply, CopyRequest, ResumeKey};
 use smb_proto::header::FileId;
 use smb_proto::layout::Fixed;
 use smb_proto::status::NtStatus;
 
 use crate::files::data;
+use crate::files::file::OpenedFile;
 use crate::smb2::context::{Context, Handled, Stop};
 
 use super::{Control, Target};
@@ -88,8 +90,13 @@ pub(super) fn chunks(
         return Ok(NtStatus::INVALID_PARAMETER);
     }
     let scope = target.tree.enter();
+    let copy = Copy {
+        scope: &scope,
+        from: (source.id.volatile, from, from.data()?),
+        to: (target.open.id.volatile, to, to.data()?),
+    };
     let mut done = CopyReply { chunks: 0, chunk_bytes: 0, total_bytes: 0 };
-    let status = copy_all(&scope, from.data()?, to.data()?, &request, &mut done);
+    let status = copy.all(&request, &mut done);
     control.answer(CopyReply::SIZE, |w| done.put(w))?;
     Ok(status)
 }
@@ -107,49 +114,59 @@ fn is_within_limits(request: &CopyRequest<'_>) -> bool {
     request.len() <= max_chunks && total <= MAX_TOTAL
 }
 
-/// Copies chunk after chunk until one fails; `done` tells how far it came.
-fn copy_all(
-    scope: &CredScope<'_>,
-    from: &File,
-    to: &File,
-    request: &CopyRequest<'_>,
-    done: &mut CopyReply,
-) -> NtStatus {
-    for chunk in request.chunks() {
-        let (bytes, outcome) = copy_one(scope, from, to, &chunk);
-        done.total_bytes = done.total_bytes.saturating_add(bytes);
-        if let Err(status) = outcome {
-            done.chunk_bytes = bytes;
-            return status;
-        }
-        done.chunks = done.chunks.saturating_add(1);
-    }
-    NtStatus::SUCCESS
+/// A copy from one open to another: who they are to byte-range locks, their files, their data.
+struct Copy<'a> {
+    scope: &'a CredScope<'a>,
+    from: (u64, &'a OpenedFile, &'a File),
+    to: (u64, &'a OpenedFile, &'a File),
 }
 
-fn copy_one(
-    scope: &CredScope<'_>,
-    from: &File,
-    to: &File,
-    chunk: &Chunk,
-) -> (u32, Result<(), NtStatus>) {
-    let len = u64::from(chunk.length);
-    let source_end = chunk.source_offset.checked_add(len);
-    if source_end.is_none_or(|end| end > from.size()) {
-        return (0, Err(INVALID_VIEW_SIZE));
+impl Copy<'_> {
+    /// Copies chunk after chunk until one fails; `done` tells how far it came.
+    fn all(&self, request: &CopyRequest<'_>, done: &mut CopyReply) -> NtStatus {
+        for chunk in request.chunks() {
+            let (bytes, outcome) = match self.check(&chunk) {
+                Ok(()) => self.one(&chunk),
+                Err(status) => (0, Err(status)),
+            };
+            done.total_bytes = done.total_bytes.saturating_add(bytes);
+            if let Err(status) = outcome {
+                done.chunk_bytes = bytes;
+                return status;
+            }
+            done.chunks = done.chunks.saturating_add(1);
+        }
+        NtStatus::SUCCESS
     }
-    let target_end = chunk.target_offset.checked_add(len);
-    if target_end.is_none_or(|end| i64::try_from(end).is_err()) {
-        return (0, Err(NtStatus::INVALID_PARAMETER));
+
+    fn check(&self, chunk: &Chunk) -> Result<(), NtStatus> {
+        let len = u64::from(chunk.length);
+        let (reader, source, data) = self.from;
+        let end = chunk.source_offset.checked_add(len);
+        if end.is_none_or(|end| end > data.size()) {
+            return Err(INVALID_VIEW_SIZE);
+        }
+        let (writer, target, _) = self.to;
+        let end = chunk.target_offset.checked_add(len);
+        if end.is_none_or(|end| i64::try_from(end).is_err()) {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let (from, to) = (&source.admission.state, &target.admission.state);
+        from.check_locks(reader, chunk.source_offset, len, Access::Read)?;
+        to.check_locks(writer, chunk.target_offset, len, Access::Write)
     }
-    let wanted = usize::try_from(chunk.length).unwrap_or(usize::MAX);
-    let (copied, outcome) =
-        data::copy(scope, from, chunk.source_offset, to, chunk.target_offset, wanted);
-    let bytes = u32::try_from(copied).unwrap_or(chunk.length);
-    let outcome = match outcome {
-        // Somebody cut the source meanwhile.
-        Ok(()) if copied < wanted => Err(INVALID_VIEW_SIZE),
-        other => other,
-    };
-    (bytes, outcome)
+
+    /// Copies one chunk that was checked; tells how many bytes arrived.
+    fn one(&self, chunk: &Chunk) -> (u32, Result<(), NtStatus>) {
+        let wanted = usize::try_from(chunk.length).unwrap_or(usize::MAX);
+        let ((_, _, from), (_, _, to)) = (self.from, self.to);
+        let (source, target) = (chunk.source_offset, chunk.target_offset);
+        let (copied, outcome) = data::copy(self.scope, from, source, to, target, wanted);
+        let bytes = u32::try_from(copied).unwrap_or(chunk.length);
+        match outcome {
+            // Somebody cut the source meanwhile.
+            Ok(()) if copied < wanted => (bytes, Err(INVALID_VIEW_SIZE)),
+            other => (bytes, other),
+        }
+    }
 }

@@ -10,12 +10,13 @@ use linux::file::{Allocate, File};
 use linux::path::Path;
 use smb_model::access::Mask;
 use smb_model::attributes::Attributes;
+use smb_model::locks::Access;
 use smb_proto::fsctl::{parse_set_sparse, AllocatedRange, FileTrim, ZeroData};
 use smb_proto::layout::Fixed;
 use smb_proto::status::NtStatus;
 use smb_proto::wire::Writer;
 
-use crate::files::attributes::FileAttributes;
+use crate::files::attributes::{self, FileAttributes};
 use crate::files::errors::status_of;
 use crate::files::Tree;
 use crate::smb2::context::{Context, Handled, Stop};
@@ -25,12 +26,15 @@ use super::{Control, Target};
 /// Bytes of FSCTL_FILE_LEVEL_TRIM's answer.
 const TRIMMED: usize = 4;
 
-/// Whether the file counts as sparse.
+/// Whether the file counts as sparse. Where the share keeps no such mark, every file does: on Linux any may have holes.
 pub(super) fn is_sparse(
     scope: &CredScope<'_>,
     tree: &Tree,
     path: &Path,
 ) -> Result<bool, NtStatus> {
+    if !tree.share.stores_dos_attributes() {
+        return Ok(true);
+    }
     Ok(FileAttributes::read(scope, tree, path)?.dos.contains(Attributes::SPARSE_FILE))
 }
 
@@ -49,8 +53,7 @@ pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
         if let (false, Ok(data)) = (on, file.data()) {
             fill_holes(&scope, data)?;
         }
-        // The mark is one of the DOS attributes, which are not stored yet.
-        return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
+        attributes::store_sparse(&scope, target.tree, &file.path, on)?;
     }
     control.done()
 }
@@ -75,6 +78,8 @@ pub(super) fn zero(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
     let range = ZeroData::parse(control.request.input)?.range();
     let (start, beyond) = range.ok_or(NtStatus::INVALID_PARAMETER)?;
     let len = beyond.min(data.size()).saturating_sub(start);
+    let owner = target.open.id.volatile;
+    file.admission.state.check_locks(owner, start, len, Access::Write)?;
     if len > 0 {
         let scope = target.tree.enter();
         let how = if is_sparse(&scope, target.tree, &file.path)? {
@@ -108,6 +113,8 @@ pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
             return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
         };
         let len = end.min(data.size()).saturating_sub(range.offset);
+        let owner = target.open.id.volatile;
+        file.admission.state.check_locks(owner, range.offset, len, Access::Write)?;
         if len > 0 {
             data.allocate(&scope, Allocate::PunchHole, range.offset, len).map_err(status_of)?;
         }
