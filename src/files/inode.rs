@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all opens of one file share: share modes, and whether it is to be deleted.
+//! What all opens of one file share: share modes, whether it is to be deleted, caching and locks.
 //!
-//! A file's state exists while it is open. Its key is the inode, which each open pins. Lock order: the table, then one
-//! [`FileState::inner`]; neither is held over I/O.
+//! A file's state exists while it is open. Its key is the inode, which each open pins. Lock order: the table of leases, the
+//! table of files, then one [`FileState::inner`]; none is held over I/O. Nobody is woken and nothing sent under them.
 
 use kernel::prelude::*;
-use kernel::rbtree::{RBTree, RBTreeNode};
+use kernel::rbtree::{RBTree, RBTreeNode, RBTreeNodeReservation};
 use kernel::sync::atomic::{Atomic, Full};
 use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::workqueue::{self, impl_has_delayed_work, new_delayed_work, DelayedWork, WorkItem};
 
 use linux::inode::InodeKey;
 use linux::path::Path;
+use linux::time;
 use smb_model::access::Mask;
+use smb_model::create::Disposition;
+use smb_model::lease::{Kind, Trigger};
 use smb_model::share_mode::{Share, Summary};
 use smb_proto::status::NtStatus;
 
-use super::locks::FileLocks;
+use crate::server::Server;
+use crate::smb2::wait::Waker;
+
+use super::breaks;
+use super::locks::{FileLocks, Wakers};
+use super::oplocks::{Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted};
+
+/// How often breaks that are not answered are looked for, milliseconds.
+const TICK_MS: u32 = 1_000;
 
 pub(super) struct Inner {
     sharing: Summary,
@@ -24,8 +36,12 @@ pub(super) struct Inner {
     opens: u32,
     /// Whether the last close deletes the file; nobody may open it any more, [MS-FSA] 2.1.5.1.2.
     delete_pending: bool,
+    /// Opens that are for more than the attributes.
+    data_opens: DataOpens,
     /// Byte-range locks, once there was one.
     pub(super) locks: Option<KBox<FileLocks>>,
+    /// Oplocks and leases, once there was one.
+    pub(super) caching: Option<KBox<Caching>>,
 }
 
 /// What all opens of one file share.
@@ -40,73 +56,186 @@ pub(crate) struct FileState {
     pub(super) inner: Mutex<Inner>,
 }
 
+/// A file whose holders have been asked for an acknowledgment.
+struct Watched {
+    key: InodeKey,
+    /// When to look at it, monotonic milliseconds.
+    at: u64,
+}
+
 #[pin_data]
 struct Table {
     #[pin]
     by_key: Mutex<RBTree<InodeKey, Arc<FileState>>>,
+    /// The leases, each with its file; one lease is of one file.
+    #[pin]
+    leases: Mutex<RBTree<LeaseId, Arc<FileState>>>,
+    /// Files with breaks under way. A leaf.
+    #[pin]
+    watched: Mutex<KVec<Watched>>,
+    #[pin]
+    tick: DelayedWork<Table>,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Table { self.tick }
+}
+
+impl WorkItem for Table {
+    type Pointer = Arc<Table>;
+
+    fn run(this: Arc<Table>) {
+        OpenFiles(this).tick();
+    }
 }
 
 /// The files of a server that are open.
 #[derive(Clone)]
 pub(crate) struct OpenFiles(Arc<Table>);
 
+/// An open that asks to be let in.
+pub(crate) struct Asking<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) access: Mask,
+    pub(crate) share: Share,
+    pub(crate) disposition: Disposition,
+    pub(crate) target: Target,
+    pub(crate) wanted: Wanted,
+    /// Whether leases on directories can be granted.
+    pub(crate) directory_leases: bool,
+    /// Woken when it is worth asking again, if the open has to wait.
+    pub(crate) waker: Option<&'a Waker>,
+}
+
+/// What becomes of an open that asks.
+pub(crate) enum Admitted {
+    Yes(Admission, Cached),
+    /// Others must give up caching first; the waker will be woken.
+    Later,
+}
+
 impl OpenFiles {
     pub(crate) fn new() -> Result<Self> {
-        let init = pin_init!(Table { by_key <- new_mutex!(RBTree::new()) });
+        let init = pin_init!(Table {
+            by_key <- new_mutex!(RBTree::new()),
+            leases <- new_mutex!(RBTree::new()),
+            watched <- new_mutex!(KVec::new()),
+            tick <- new_delayed_work!(),
+        });
         Ok(OpenFiles(Arc::pin_init(init, GFP_KERNEL)?))
     }
 
-    /// Counts an open of the file at `path` in.
+    /// Counts an open in, once nobody's caching is in its way.
     ///
     /// # Errors
     ///
-    /// `STATUS_DELETE_PENDING`, `STATUS_SHARING_VIOLATION`, `STATUS_INSUFFICIENT_RESOURCES`.
+    /// `STATUS_DELETE_PENDING`, `STATUS_SHARING_VIOLATION`, `STATUS_INSUFFICIENT_RESOURCES`, `STATUS_INVALID_PARAMETER` for
+    /// the key of a lease on another file.
     pub(crate) fn admit(
         &self,
-        path: &Path,
-        access: Mask,
-        share: Share,
-    ) -> Result<Admission, NtStatus> {
-        let key = path.inode_key();
+        server: &Arc<Server>,
+        asking: &Asking<'_>,
+    ) -> Result<Admitted, NtStatus> {
+        let key = asking.path.inode_key();
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let fresh = Arc::pin_init(
-            pin_init!(FileState {
-                key,
-                path: path.clone(),
-                is_locked: Atomic::new(false),
-                inner <- new_mutex!(Inner {
-                    sharing: Summary::new(),
-                    opens: 0,
-                    delete_pending: false,
-                    locks: None,
-                }),
-            }),
-            GFP_KERNEL,
-        )
-        .map_err(no_memory)?;
-        let node = RBTreeNode::new(key, fresh.clone(), GFP_KERNEL).map_err(|_| {
-            NtStatus::INSUFFICIENT_RESOURCES
-        })?;
-        let mut by_key = self.0.by_key.lock();
-        let state = match by_key.get(&key) {
-            Some(state) => state.clone(),
-            None => {
-                by_key.insert(node);
-                fresh
-            }
+        let fresh = FileState::new(asking.path).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let node = RBTreeNode::new(key, fresh.clone(), GFP_KERNEL).map_err(no_memory)?;
+        let lease = asking.wanted.lease();
+        let lease_node = match lease {
+            Some(_) => Some(RBTreeNodeReservation::new(GFP_KERNEL).map_err(no_memory)?),
+            None => None,
         };
-        let mut inner = state.inner.lock();
-        if inner.delete_pending {
-            return Err(NtStatus::DELETE_PENDING);
+        let mut notices = Notices::default();
+        let mut leases = lease.map(|_| self.0.leases.lock());
+        if let (Some(leases), Some(id)) = (&leases, &lease) {
+            if leases.get(id).is_some_and(|file| file.key != key) {
+                return Err(NtStatus::INVALID_PARAMETER);
+            }
         }
-        if inner.sharing.conflicts(access, share) {
-            return Err(NtStatus::SHARING_VIOLATION);
+        let mut by_key = self.0.by_key.lock();
+        let known = by_key.get(&key).cloned();
+        let state = known.clone().unwrap_or(fresh);
+        let outcome = state.inner.lock().admit(asking, &mut notices);
+        if let Ok(Outcome::Yes(_)) = outcome {
+            if known.is_none() {
+                by_key.insert(node);
+            }
+            if let (Some(leases), Some(id), Some(node)) = (&mut leases, lease, lease_node) {
+                leases.insert(node.into_node(id, state.clone()));
+            }
         }
-        inner.sharing.add(access, share);
-        inner.opens = inner.opens.saturating_add(1);
-        drop(inner);
         drop(by_key);
-        Ok(Admission { files: self.clone(), state, access, share, left: Atomic::new(false) })
+        drop(leases);
+        breaks::send(server, &state, notices);
+        let cached = match outcome? {
+            Outcome::Yes(cached) => cached,
+            Outcome::Later => return Ok(Admitted::Later),
+        };
+        let admission = Admission {
+            files: self.clone(),
+            state,
+            access: asking.access,
+            share: asking.share,
+            open: asking.target.open.volatile,
+            lease,
+            left: Atomic::new(false),
+        };
+        Ok(Admitted::Yes(admission, cached))
+    }
+
+    /// The file that the lease is on.
+    pub(super) fn of_lease(&self, id: &LeaseId) -> Option<Arc<FileState>> {
+        self.0.leases.lock().get(id).cloned()
+    }
+
+    /// Whether the lease exists.
+    pub(crate) fn has_lease(&self, id: &LeaseId) -> bool {
+        self.0.leases.lock().get(id).is_some()
+    }
+
+    /// Has a file's breaks looked at when their time is over.
+    pub(super) fn watch_breaks(&self, key: InodeKey, at: u64) {
+        let mut watched = self.0.watched.lock();
+        if let Some(known) = watched.iter_mut().find(|watched| watched.key == key) {
+            known.at = known.at.min(at);
+            return;
+        }
+        // Without memory a holder who never answers keeps others waiting until it is gone.
+        let _ = watched.push(Watched { key, at }, GFP_KERNEL);
+        drop(watched);
+        self.schedule();
+    }
+
+    fn schedule(&self) {
+        // Refused if it is scheduled already.
+        let _ = workqueue::system().enqueue_delayed(self.0.clone(), time::ms_to_jiffies(TICK_MS));
+    }
+
+    /// Looks at the files whose time has come.
+    fn tick(&self) {
+        let now = time::monotonic_ms();
+        loop {
+            let due = {
+                let mut watched = self.0.watched.lock();
+                let at = watched.iter().position(|watched| watched.at <= now);
+                at.and_then(|at| watched.remove(at).ok())
+            };
+            let Some(due) = due else {
+                break;
+            };
+            if let Some(next) = self.expire(due.key, now) {
+                self.watch_breaks(due.key, next);
+            }
+        }
+        if !self.0.watched.lock().is_empty() {
+            self.schedule();
+        }
+    }
+
+    /// Stops looking for breaks that are not answered, when nothing is open any more.
+    pub(crate) fn stop(&self) {
+        self.0.watched.lock().clear();
+        linux::workqueue::cancel_delayed_sync(&self.0);
     }
 
     /// Whether anything in the directory `directory` is open, at any depth.
@@ -130,7 +259,93 @@ impl OpenFiles {
     }
 }
 
+/// What becomes of an open.
+enum Outcome {
+    Yes(Cached),
+    Later,
+}
+
+impl Inner {
+    /// Checks an open against the others, and counts it in: [MS-FSA] 2.1.5.1.2.
+    fn admit(&mut self, asking: &Asking<'_>, notices: &mut Notices) -> Result<Outcome, NtStatus> {
+        if self.delete_pending {
+            return Err(NtStatus::DELETE_PENDING);
+        }
+        let actor = Actor { open: asking.target.open.volatile, lease: asking.wanted.lease() };
+        let conflicts = self.sharing.conflicts(asking.access, asking.share);
+        if let Some(caching) = &mut self.caching {
+            let trigger = |of_lease| {
+                if conflicts {
+                    Some(Trigger::ShareConflict)
+                } else {
+                    Trigger::of_open(asking.access, asking.disposition, of_lease)
+                }
+            };
+            if caching.disturb(&actor, trigger, time::monotonic_ms(), notices) {
+                if let Some(waker) = asking.waker {
+                    caching.wait(waker)?;
+                }
+                return Ok(Outcome::Later);
+            }
+        }
+        if conflicts {
+            return Err(NtStatus::SHARING_VIOLATION);
+        }
+        let cached = self.grant(asking)?;
+        self.data_opens.add(DataOpens::of(asking.access));
+        self.sharing.add(asking.access, asking.share);
+        self.opens = self.opens.saturating_add(1);
+        Ok(Outcome::Yes(cached))
+    }
+
+    fn grant(&mut self, asking: &Asking<'_>) -> Result<Cached, NtStatus> {
+        if matches!(asking.wanted, Wanted::Nothing) {
+            return Ok(Cached::Nothing);
+        }
+        if self.caching.is_none() {
+            let fresh = KBox::new(Caching::new(), GFP_KERNEL);
+            self.caching = Some(fresh.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?);
+        }
+        let is_directory = asking.path.is_dir();
+        let situation = Situation {
+            kind: if is_directory { Kind::Directory } else { Kind::File },
+            directory_leases: asking.directory_leases,
+            has_locks: self.locks.as_ref().is_some_and(|locks| !locks.is_empty()),
+            opens: self.data_opens,
+            new: DataOpens::of(asking.access),
+        };
+        match &mut self.caching {
+            Some(caching) => caching.grant(asking.wanted, asking.target, &situation),
+            None => Ok(Cached::Nothing),
+        }
+    }
+}
+
 impl FileState {
+    fn new(path: &Path) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(FileState {
+                key: path.inode_key(),
+                path: path.clone(),
+                is_locked: Atomic::new(false),
+                inner <- new_mutex!(Inner {
+                    sharing: Summary::new(),
+                    opens: 0,
+                    delete_pending: false,
+                    data_opens: DataOpens::default(),
+                    locks: None,
+                    caching: None,
+                }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The file's key in the table.
+    pub(super) fn key(&self) -> InodeKey {
+        self.key
+    }
+
     /// Whether the last close deletes the file.
     pub(crate) fn is_delete_pending(&self) -> bool {
         self.inner.lock().delete_pending
@@ -163,31 +378,48 @@ pub(crate) struct Admission {
     pub(crate) state: Arc<FileState>,
     access: Mask,
     share: Share,
+    open: u64,
+    lease: Option<LeaseId>,
     left: Atomic<bool>,
 }
 
 impl Admission {
-    /// Takes the open out. `true` if it was the last one of a file that is to be deleted: the caller deletes it and then
-    /// calls [`Self::forget`]; until then nobody else can open it.
+    /// The open, as one who does something to the file.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { open: self.open, lease: self.lease }
+    }
+
+    /// Takes the open out, with what it caches. `true` if it was the last one of a file that is to be deleted: the caller
+    /// deletes it and then calls [`Self::forget`]; until then nobody else can open it.
     pub(crate) fn leave(&self) -> bool {
         if self.left.xchg(true, Full) {
             return false;
         }
+        let mut wakers = Wakers::default();
+        let mut leases = self.lease.map(|_| self.files.0.leases.lock());
         let mut by_key = self.files.0.by_key.lock();
         let mut inner = self.state.inner.lock();
         inner.sharing.remove(self.access, self.share);
         inner.opens = inner.opens.saturating_sub(1);
-        if inner.opens > 0 {
-            return false;
-        }
-        if inner.delete_pending {
-            return true;
-        }
+        let data = DataOpens::of(self.access);
+        inner.data_opens.sub(data);
+        let lease_ended = match &mut inner.caching {
+            Some(caching) => caching.leave(&self.actor(), data, &mut wakers),
+            None => false,
+        };
+        let deletes = inner.opens == 0 && inner.delete_pending;
+        let is_over = inner.opens == 0 && !inner.delete_pending;
         drop(inner);
-        let node = by_key.remove_node(&self.state.key);
+        let lease = match (&mut leases, &self.lease) {
+            (Some(leases), Some(id)) if lease_ended => leases.remove_node(id),
+            _ => None,
+        };
+        let node = if is_over { by_key.remove_node(&self.state.key) } else { None };
         drop(by_key);
-        drop(node);
-        false
+        drop(leases);
+        drop((node, lease));
+        wakers.wake();
+        deletes
     }
 
     /// Forgets the file's state after its deletion.

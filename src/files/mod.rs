@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod attributes;
+pub(crate) mod breaks;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod ea;
@@ -15,6 +16,7 @@ pub(crate) mod locks;
 pub(crate) mod lookup;
 pub(crate) mod opening;
 pub(crate) mod open;
+pub(crate) mod oplocks;
 pub(crate) mod pipe;
 pub(crate) mod security;
 pub(crate) mod share;

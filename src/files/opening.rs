@@ -12,19 +12,25 @@ use linux::stat::Changes;
 use smb_model::access::Mask;
 use smb_model::create::{Action, Existing, Options, Parameters};
 use smb_model::names;
+use smb_proto::header::FileId;
 use smb_proto::status::NtStatus;
 
 use crate::server::Server;
+use crate::smb2::wait::Waker;
 
 use super::access::{grant, maximal};
 use super::attributes::{self, FileAttributes};
+use super::ea;
 use super::errors::status_of;
 use super::file::OpenedFile;
+use super::inode::{Admission, Admitted, Asking};
+use super::oplocks::{self, Cached, Wanted};
 use super::lookup::{self, Case, Found};
 use super::{Object, Open, Tree};
 
-/// Mode bits of files and directories before the share's masks.
-const FILE_MODE: u16 = 0o666;
+/// Mode bits of files and directories before the share's masks. Files can be executed as far as the mask lets them: who
+/// asks for all rights to a file of his own asks for that, too.
+const FILE_MODE: u16 = 0o777;
 const DIRECTORY_MODE: u16 = 0o777;
 
 /// A file that was opened, and what was found on the way.
@@ -34,6 +40,21 @@ pub(crate) struct Opened {
     pub(crate) attributes: FileAttributes,
     /// Everything that the user may do with it.
     pub(crate) maximal: Mask,
+    /// What the client may cache of it.
+    pub(crate) cached: Cached,
+}
+
+/// Why nothing was opened.
+pub(crate) enum Refusal {
+    /// Others must give up caching first: the target's waker is woken when it is worth trying again.
+    Later,
+    Status(NtStatus),
+}
+
+impl From<NtStatus> for Refusal {
+    fn from(status: NtStatus) -> Self {
+        Refusal::Status(status)
+    }
 }
 
 /// What to open.
@@ -43,14 +64,22 @@ pub(crate) struct Target<'a> {
     pub(crate) case: Case,
     /// Space to reserve for a file that is made or emptied, bytes.
     pub(crate) allocation: Option<u64>,
+    /// Extended attributes of a file that is made or emptied, as FILE_FULL_EA_INFORMATION.
+    pub(crate) eas: &'a [u8],
+    /// What the client wants to cache.
+    pub(crate) wanted: Wanted,
+    /// Whether leases on directories can be granted.
+    pub(crate) directory_leases: bool,
+    /// Woken when it is worth trying again, if the open has to wait.
+    pub(crate) waker: Option<&'a Waker>,
 }
 
 /// Opens, and makes or empties as `target` says. The open is not listed yet.
 pub(crate) fn open(
-    server: &Server,
+    server: &Arc<Server>,
     tree: &Arc<Tree>,
     target: &Target<'_>,
-) -> Result<Opened, NtStatus> {
+) -> Result<Opened, Refusal> {
     let scope = tree.enter();
     for _ in 0..RACES {
         let outcome = match lookup::find(&scope, tree, &target.name, target.case)? {
@@ -59,11 +88,12 @@ pub(crate) fn open(
         };
         match outcome {
             Err(Failure::Raced) => {}
-            Err(Failure::Status(status)) => return Err(status),
+            Err(Failure::Later) => return Err(Refusal::Later),
+            Err(Failure::Status(status)) => return Err(status.into()),
             Ok(opened) => return Ok(opened),
         }
     }
-    Err(NtStatus::SHARING_VIOLATION)
+    Err(NtStatus::SHARING_VIOLATION.into())
 }
 
 /// How often a name that came or went between lookup and open is looked up again.
@@ -72,6 +102,7 @@ const RACES: u32 = 8;
 enum Failure {
     /// Somebody else made the file in between.
     Raced,
+    Later,
     Status(NtStatus),
 }
 
@@ -81,8 +112,37 @@ impl From<NtStatus> for Failure {
     }
 }
 
+/// Lets an open with the rights `access` in among those that the file has.
+fn admit(
+    server: &Arc<Server>,
+    tree: &Tree,
+    target: &Target<'_>,
+    path: &Path,
+    access: Mask,
+) -> Result<(FileId, Admission, Cached), Failure> {
+    let id = server.open_count.new_id();
+    let asking = Asking {
+        path,
+        access,
+        share: target.parameters.share,
+        disposition: target.parameters.disposition,
+        target: oplocks::Target {
+            open: id,
+            session: tree.session_id,
+            must_seal: tree.share.must_encrypt(),
+        },
+        wanted: target.wanted,
+        directory_leases: target.directory_leases,
+        waker: target.waker,
+    };
+    match server.files.admit(server, &asking)? {
+        Admitted::Yes(admission, cached) => Ok((id, admission, cached)),
+        Admitted::Later => Err(Failure::Later),
+    }
+}
+
 fn open_existing(
-    server: &Server,
+    server: &Arc<Server>,
     tree: &Arc<Tree>,
     scope: &CredScope<'_>,
     target: &Target<'_>,
@@ -102,20 +162,21 @@ fn open_existing(
     let granted = grant(maximal, parameters.access, parameters.implied_access())?;
     parameters.check_granted(granted)?;
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
-    let admission =
-        server.files.admit(&path, granted.union(parameters.implied_access()), parameters.share)?;
+    let access = granted.union(parameters.implied_access());
+    let (id, admission, cached) = admit(server, tree, target, &path, access)?;
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
         empty(scope, file.as_ref(), target)?;
         attributes::store_new(scope, tree, &path, parameters.attributes);
+        ea::set_list(scope, &path, target.eas)?;
         FileAttributes::read(scope, tree, &path)?
     } else {
         before
     };
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, granted, opened)?;
-    Ok(Opened { open, action, attributes, maximal })
+    let open = finish(server, tree, id, granted, opened)?;
+    Ok(Opened { open, action, attributes, maximal, cached })
 }
 
 /// Opens what data goes through, if the open may touch data at all: an open for attributes alone costs no `struct file`.
@@ -169,7 +230,7 @@ fn reserve(scope: &CredScope<'_>, file: &File, target: &Target<'_>) -> Result<()
 }
 
 fn make(
-    server: &Server,
+    server: &Arc<Server>,
     tree: &Arc<Tree>,
     scope: &CredScope<'_>,
     target: &Target<'_>,
@@ -179,6 +240,10 @@ fn make(
     let action = parameters.check_new()?;
     if !tree.is_writable {
         parameters.check_read_only_share(false)?;
+    }
+    if target.wanted.lease().is_some_and(|id| server.files.has_lease(&id)) {
+        // The lease is on another file.
+        return Err(NtStatus::INVALID_PARAMETER.into());
     }
     let is_directory = parameters.makes_directory() || target.name.must_be_directory();
     let name = lookup::last_component(&target.name)?;
@@ -203,15 +268,25 @@ fn make(
     let granted = grant(maximal, parameters.access, Mask::NONE)?;
     inherit_owner(scope, tree, parent, &path);
     attributes::store_new(scope, tree, &path, parameters.attributes);
+    if let Err(status) = ea::set_list(scope, &path, target.eas) {
+        if let Some(root) = tree.share.directory() {
+            let _ = path.remove(scope, root);
+        }
+        return Err(status.into());
+    }
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }
-    let admission = server.files.admit(&path, granted, parameters.share)?;
+    let (id, admission, cached) = match admit(server, tree, target, &path, granted) {
+        // Somebody opened it before its maker.
+        Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),
+        outcome => outcome?,
+    };
     let attributes = FileAttributes::read(scope, tree, &path)?;
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, granted, opened)?;
-    Ok(Opened { open, action, attributes, maximal })
+    let open = finish(server, tree, id, granted, opened)?;
+    Ok(Opened { open, action, attributes, maximal, cached })
 }
 
 /// What an error of making a file means: the directory is there, so ENOENT says that it was removed meanwhile.
@@ -246,12 +321,12 @@ fn inherit_owner(scope: &CredScope<'_>, tree: &Tree, parent: &Path, path: &Path)
 fn finish(
     server: &Server,
     tree: &Arc<Tree>,
+    id: FileId,
     granted: Mask,
     file: OpenedFile,
 ) -> Result<Arc<Open>, NtStatus> {
     let limit = server.config().max_open_files;
     server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
-    let id = server.open_count.new_id();
     Open::new(id, tree, granted, Object::File(file)).map_err(|_| {
         server.open_count.sub();
         NtStatus::INSUFFICIENT_RESOURCES

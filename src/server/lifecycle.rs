@@ -116,6 +116,7 @@ impl Server {
         self.listeners.stop();
         self.connections.shut_down_all();
         self.listeners.wait_connections();
+        self.files.stop();
         self.io.drain();
         self.link.daemon_left();
         self.shares.clear();

@@ -13,7 +13,7 @@ use smb_proto::header::{
     SIGNATURE_AT,
 };
 use smb_proto::status::NtStatus;
-use smb_proto::wire::{Malformed, Writer};
+use smb_proto::wire::Malformed;
 
 use crate::connection::{Connection, Frame};
 use crate::session::Channel;
@@ -247,7 +247,7 @@ impl Chain {
         } else {
             answer.set_flags(answer.flags() | HeaderFlags::SIGNED);
         }
-        self.put_header(&answer);
+        self.reply.put_header(&answer);
         match hash_response {
             Some(HashInto::Connection(hash)) => {
                 conn.set_preauth_hash(extend_hash(&hash, self.reply.element()));
@@ -272,14 +272,6 @@ impl Chain {
 
     fn write_error(&mut self) -> Result<(), NtStatus> {
         self.reply.body(16, |w| error::Reply::EMPTY.write(w))
-    }
-
-    fn put_header(&mut self, header: &Header) {
-        if let Some(room) = self.reply.element_mut().get_mut(..HEADER_LEN) {
-            let mut writer = Writer::new(room);
-            // `room` is exactly a header long.
-            let _ = header.write(&mut writer);
-        }
     }
 
     /// Pads the finished element if another follows, and signs it.
@@ -388,9 +380,7 @@ impl Chain {
         answer.set_flags(answer.flags().without(HeaderFlags::RELATED_OPERATIONS));
         answer.set_async_id(async_id);
         answer.set_credits(conn.grant_credits(header));
-        if let Some(room) = reply.element_mut().get_mut(..HEADER_LEN) {
-            let _ = answer.write(&mut Writer::new(room));
-        }
+        reply.put_header(&answer);
         match &self.sealed_by {
             Some(channel) => conn.send_sealed(channel, &mut reply),
             None => conn.send_plain(&mut reply),

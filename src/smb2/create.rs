@@ -7,20 +7,25 @@ use kernel::sync::Arc;
 
 use smb_model::access::Mask;
 use smb_model::create::{Fields, Parameters};
+use smb_model::lease::{Granted, State, Version};
 use smb_model::names::{self, Rules};
+use smb_model::negotiate::Capabilities;
+use smb_model::oplock::Level;
 use smb_proto::security::AccessMask;
 use smb_proto::attributes::FileAttributes as WireAttributes;
 use smb_proto::create::{CreateAction, OplockLevel, Reply as Answer, ReplyFlags, Request};
 use smb_proto::create_context::{
     Contexts, MaximalAccess, OnDiskId, ReplyContexts, RequestContexts,
 };
+use smb_proto::lease::{Lease, LeaseFlags, LeaseState, LeaseV2};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
 use smb_proto::unicode::Utf16;
 use smb_proto::wire::Writer;
 
 use crate::files::lookup::Case;
-use crate::files::opening::{self, Opened, Target};
+use crate::files::opening::{self, Opened, Refusal, Target};
+use crate::files::oplocks::{Cached, LeaseId, Wanted, WantedLease};
 use crate::files::pipe::OpenedPipe;
 use crate::files::{Object, Open, Tree};
 use crate::ipc::calls::Pipe;
@@ -28,6 +33,7 @@ use crate::session::Session;
 
 use super::context::{Context, Handled, RelatedFile, Stop};
 use super::reply::Reply;
+use super::wait;
 
 /// Longest name of a client, in UTF-16 code units.
 const MAX_NAME: usize = 32_767;
@@ -138,13 +144,29 @@ fn open_file(
     let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
     let rules = if is_posix { Rules::Posix } else { Rules::Windows };
-    let target = Target {
+    let mut target = Target {
         name: names::Path::parse(name, rules)?,
         parameters,
         case: if is_posix { Case::Sensitive } else { Case::Insensitive },
         allocation: contexts.allocation_size,
+        eas: contexts.extended_attributes.unwrap_or(&[]),
+        wanted: wanted(cx, session, tree, &request, &contexts),
+        directory_leases: false,
+        waker: None,
     };
-    let opened = opening::open(cx.server(), tree, &target)?;
+    let opened = match opening::open(cx.server(), tree, &target) {
+        Err(Refusal::Later) => {
+            let waker = cx.waker()?;
+            target.waker = Some(&waker);
+            match opening::open(cx.server(), tree, &target) {
+                Err(Refusal::Later) => return Err(wait::again(waker, session, tree, serve)),
+                Err(Refusal::Status(status)) => return Err(status.into()),
+                Ok(opened) => opened,
+            }
+        }
+        Err(Refusal::Status(status)) => return Err(status.into()),
+        Ok(opened) => opened,
+    };
     list(cx, session, &opened.open)?;
     let id = opened.open.id;
     let written = write_answer(&opened, &contexts, reply);
@@ -158,14 +180,57 @@ fn open_file(
     Ok(NtStatus::SUCCESS)
 }
 
+/// What the client wants to cache and may, [MS-SMB2] 3.3.5.9.
+fn wanted(
+    cx: &Context<'_>,
+    session: &Session,
+    tree: &Tree,
+    request: &Request<'_>,
+    contexts: &RequestContexts<'_>,
+) -> Wanted {
+    if !tree.share.grants_oplocks() {
+        return Wanted::Nothing;
+    }
+    if request.oplock_level != OplockLevel::LEASE {
+        return Level::from_wire(request.oplock_level.0).map_or(Wanted::Nothing, Wanted::Oplock);
+    }
+    let leases = cx.conn.negotiated().is_some_and(|n| n.capabilities.contains(Capabilities::LEASING));
+    let Some(lease) = contexts.lease.filter(|_| leases) else {
+        return Wanted::Nothing;
+    };
+    Wanted::Lease(WantedLease {
+        id: LeaseId { client: session.client_guid, key: lease.key.0 },
+        state: State::from_wire(lease.state.bits()),
+        version: if lease.v2.is_some() { Version::V2 } else { Version::V1 },
+        epoch: lease.v2.map_or(0, |v2| v2.epoch),
+    })
+}
+
+/// The lease as the reply tells it, [MS-SMB2] 3.3.5.9.8 and 3.3.5.9.11.
+fn lease_reply(version: Version, granted: Granted, asked: &Lease) -> Lease {
+    let mut flags = LeaseFlags::default();
+    if granted.break_in_progress {
+        flags = flags | LeaseFlags::BREAK_IN_PROGRESS;
+    }
+    let v2 = match version {
+        Version::V1 => None,
+        Version::V2 => {
+            let parent = asked.parent_key();
+            if parent.is_some() {
+                flags = flags | LeaseFlags::PARENT_LEASE_KEY_SET;
+            }
+            Some(LeaseV2 { parent_key: parent.unwrap_or_default(), epoch: granted.epoch })
+        }
+    };
+    Lease { key: asked.key, state: LeaseState::from_bits(granted.state.to_wire()), flags, v2 }
+}
+
 /// Refuses what is not built yet and must not be ignored.
 fn refuse_unbuilt(cx: &Context<'_>, contexts: &RequestContexts<'_>) -> Result<(), Stop> {
     let status = if contexts.timewarp.is_some() {
         NtStatus::OBJECT_NAME_NOT_FOUND
     } else if contexts.durable_reconnect.is_some() || contexts.durable_reconnect_v2.is_some() {
         NtStatus::OBJECT_NAME_NOT_FOUND
-    } else if contexts.extended_attributes.is_some() {
-        NtStatus::EAS_NOT_SUPPORTED
     } else {
         return Ok(());
     };
@@ -179,8 +244,15 @@ fn write_answer(
     reply: &mut Reply,
 ) -> Result<(), NtStatus> {
     let attributes = &opened.attributes;
+    let (oplock_level, lease) = match (opened.cached, &contexts.lease) {
+        (Cached::Oplock(level), _) => (OplockLevel(level.to_wire()), None),
+        (Cached::Lease(version, granted), Some(asked)) => {
+            (OplockLevel::LEASE, Some(lease_reply(version, granted, asked)))
+        }
+        _ => (OplockLevel::NONE, None),
+    };
     let answer = Answer {
-        oplock_level: OplockLevel::NONE,
+        oplock_level,
         flags: ReplyFlags::default(),
         action: CreateAction(opened.action.to_wire()),
         creation_time: attributes.created,
@@ -202,6 +274,7 @@ fn write_answer(
             file: attributes.stat.number,
             volume: u64::from(attributes.stat.device),
         }),
+        lease,
         ..ReplyContexts::default()
     };
     reply.body(ROOM, |w| {

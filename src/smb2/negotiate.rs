@@ -137,6 +137,9 @@ impl Offered {
 /// What the server can do, whatever the client can.
 fn announced(config: &Config) -> Capabilities {
     let mut capabilities = Capabilities::LARGE_MTU;
+    if config.leases {
+        capabilities = capabilities.union(Capabilities::LEASING);
+    }
     if config.multichannel {
         capabilities = capabilities.union(Capabilities::MULTI_CHANNEL);
     }

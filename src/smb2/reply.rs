@@ -8,7 +8,7 @@ use kernel::sync::Arc;
 
 use linux::buffer::{Buffer, BufferPool};
 use linux::pages::PageVec;
-use smb_proto::header::HEADER_LEN;
+use smb_proto::header::{Header, HEADER_LEN};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::{Writer, Written};
 
@@ -90,6 +90,14 @@ impl Reply {
     /// As [`Self::element`], to be patched.
     pub(crate) fn element_mut(&mut self) -> &mut [u8] {
         self.buffer.as_mut_slice().get_mut(self.element..self.end).unwrap_or(&mut [])
+    }
+
+    /// Puts a header before the current element's body.
+    pub(crate) fn put_header(&mut self, header: &Header) {
+        if let Some(room) = self.element_mut().get_mut(..HEADER_LEN) {
+            // `room` is exactly a header long.
+            let _ = header.write(&mut Writer::new(room));
+        }
     }
 
     /// All elements, without the payload.
