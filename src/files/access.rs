@@ -27,7 +27,7 @@ pub(crate) fn maximal(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Mask {
         // Whether the sticky bit forbids it shows when it is done.
         delete: is_owner || parent_may_change().is_some(),
     };
-    from_posix(posix, path.is_dir()).intersection(tree.maximal_access)
+    from_posix(posix).intersection(tree.maximal_access)
 }
 
 /// The rights that an open is granted which asks for `wanted` and needs `implied` besides.

@@ -9,7 +9,7 @@ use kernel::str::CString;
 use linux::cred::CredScope;
 use linux::path::Path;
 use linux::xattr::{XattrSet, XATTR_LIST_MAX};
-use smb_proto::ea::Ea;
+use smb_proto::ea::{is_valid_name, Ea};
 use smb_proto::status::NtStatus;
 
 use super::errors::status_of;
@@ -102,12 +102,30 @@ pub(crate) fn read<'v>(
     }
 }
 
+/// Sets the attributes of a list; none if the list is wrong.
+///
+/// # Errors
+///
+/// `STATUS_EA_LIST_INCONSISTENT`, `STATUS_INVALID_EA_NAME`, and those of [`set`].
+pub(crate) fn set_list(scope: &CredScope<'_>, path: &Path, list: &[u8]) -> Result<(), NtStatus> {
+    for entry in Ea::list(list) {
+        let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
+        if !is_valid_name(entry.name) {
+            return Err(NtStatus::INVALID_EA_NAME);
+        }
+    }
+    for entry in Ea::list(list).flatten() {
+        set(scope, path, &entry)?;
+    }
+    Ok(())
+}
+
 /// Sets an attribute; one without a value is removed.
 ///
 /// # Errors
 ///
 /// `STATUS_ACCESS_DENIED` for a name that is kept back, `STATUS_EAS_NOT_SUPPORTED`, `STATUS_EA_TOO_LARGE`.
-pub(crate) fn set(scope: &CredScope<'_>, path: &Path, ea: &Ea<'_>) -> Result<(), NtStatus> {
+fn set(scope: &CredScope<'_>, path: &Path, ea: &Ea<'_>) -> Result<(), NtStatus> {
     let name = core::str::from_utf8(ea.name).map_err(|_| NtStatus::INVALID_EA_NAME)?;
     let full = CString::try_from_fmt(fmt!("user.{}", name))
         .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;

@@ -69,10 +69,9 @@ impl Identities {
             sd.group(&group)?;
         }
         if info.contains(SecurityInfo::DACL) {
-            let is_dir = stat.is_dir();
             sd.dacl(|list| {
                 for (sid, shift) in [(owner, 6u32), (group, 3), (Sid::EVERYONE, 0)] {
-                    let rights = rights(stat.permissions() >> shift, shift == 6, is_dir);
+                    let rights = rights(stat.permissions() >> shift, shift == 6);
                     let mask = AccessMask::from_bits(rights.0);
                     list.ace(&Ace::new(AceType::ALLOWED, AceFlags::NONE, mask, sid))?;
                 }
@@ -145,7 +144,7 @@ impl Identities {
 }
 
 /// The rights that three permission bits amount to.
-fn rights(bits: u16, is_owner: bool, is_dir: bool) -> Mask {
+fn rights(bits: u16, is_owner: bool) -> Mask {
     let posix = Posix {
         read: bits & 4 != 0,
         write: bits & 2 != 0,
@@ -153,7 +152,7 @@ fn rights(bits: u16, is_owner: bool, is_dir: bool) -> Mask {
         owner: is_owner,
         delete: is_owner || bits & 2 != 0,
     };
-    from_posix(posix, is_dir)
+    from_posix(posix)
 }
 
 /// The permission bits that rights amount to.

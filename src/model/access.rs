@@ -430,7 +430,7 @@ pub struct Posix {
 }
 
 /// The rights that POSIX permissions amount to, for a file without a stored security descriptor.
-pub fn from_posix(posix: Posix, is_directory: bool) -> Mask {
+pub fn from_posix(posix: Posix) -> Mask {
     // Who may look the file up may stat it.
     let mut mask = Mask::READ_ATTRIBUTES
         .union(Mask::READ_CONTROL)
@@ -439,10 +439,8 @@ pub fn from_posix(posix: Posix, is_directory: bool) -> Mask {
         mask = mask.union(Mask::FILE_GENERIC_READ);
     }
     if posix.write {
-        mask = mask.union(Mask::FILE_GENERIC_WRITE);
-        if is_directory {
-            mask = mask.union(Mask::DELETE_CHILD);
-        }
+        // For a file it means nothing, and is part of all rights.
+        mask = mask.union(Mask::FILE_GENERIC_WRITE).union(Mask::DELETE_CHILD);
     }
     if posix.execute {
         mask = mask.union(Mask::FILE_GENERIC_EXECUTE);
@@ -626,24 +624,17 @@ mod tests {
             owner: true,
             delete: true,
         };
-        assert_eq!(from_posix(all, true), Mask::ALL_FILE);
-        assert_eq!(
-            from_posix(all, false),
-            Mask::ALL_FILE.without(Mask::DELETE_CHILD)
-        );
+        assert_eq!(from_posix(all), Mask::ALL_FILE);
         let reader = Posix {
             read: true,
             ..Posix::default()
         };
-        assert_eq!(from_posix(reader, false), Mask::FILE_GENERIC_READ);
+        assert_eq!(from_posix(reader), Mask::FILE_GENERIC_READ);
         assert!(!Mask::READ_ONLY_SHARE.intersects(
-            from_posix(
-                Posix {
-                    write: true,
-                    ..reader
-                },
-                false
-            )
+            from_posix(Posix {
+                write: true,
+                ..reader
+            })
             .without(Mask::FILE_GENERIC_READ)
         ));
     }

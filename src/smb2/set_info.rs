@@ -11,9 +11,7 @@ mod size;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use linux::cred::CredScope;
 use smb_model::access::required::{self, Required};
-use smb_proto::ea;
 use smb_proto::file_info::{FileInfoClass, ModeInfo, PositionInfo};
 use smb_proto::file_set::{SetFile, SetFileError};
 use smb_proto::query_info::InfoType;
@@ -21,7 +19,7 @@ use smb_proto::set_info::{Reply as Answer, Request};
 use smb_proto::status::NtStatus;
 
 use crate::files::file::OpenedFile;
-use crate::files::{ea as file_ea, Object, Open, Tree};
+use crate::files::{ea, Object, Open, Tree};
 use crate::server::Server;
 use crate::session::Session;
 
@@ -117,33 +115,16 @@ impl Target<'_> {
             SetFile::Link(name) => rename::link(self, &scope, file, &name),
             SetFile::Disposition(delete) => disposition::set(self, &scope, file, delete),
             SetFile::DispositionEx(flags) => disposition::set_ex(self, &scope, file, flags),
-            SetFile::FullEa(list) => self.set_eas(&scope, file, list),
+            SetFile::FullEa(list) => {
+                self.require(required::SET_EA)?;
+                ea::set_list(&scope, &file.path, list)
+            }
             SetFile::Position(_)
             | SetFile::Mode(_)
             | SetFile::ShortName(_)
             | SetFile::Pipe(_)
             | SetFile::CaseSensitive(_) => Err(NtStatus::NOT_SUPPORTED),
         }
-    }
-
-    /// Sets extended attributes; none if any of them cannot be.
-    fn set_eas(
-        &self,
-        scope: &CredScope<'_>,
-        file: &OpenedFile,
-        list: &[u8],
-    ) -> Result<(), NtStatus> {
-        self.require(required::SET_EA)?;
-        for entry in ea::Ea::list(list) {
-            let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
-            if !ea::is_valid_name(entry.name) {
-                return Err(NtStatus::INVALID_EA_NAME);
-            }
-        }
-        for entry in ea::Ea::list(list).flatten() {
-            file_ea::set(scope, &file.path, &entry)?;
-        }
-        Ok(())
     }
 }
 

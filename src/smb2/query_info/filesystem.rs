@@ -94,8 +94,15 @@ pub(super) fn answer(
             let info = posix(&status);
             room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
         }
-        // Quotas are an administrator's, and there are none.
-        FsInfoClass::CONTROL => Err(NtStatus::ACCESS_DENIED.into()),
+        FsInfoClass::CONTROL => {
+            // No quotas are kept over SMB: nobody is warned or limited.
+            let info = ControlInfo {
+                default_quota_threshold: u64::MAX,
+                default_quota_limit: u64::MAX,
+                ..ControlInfo::default()
+            };
+            room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
+        }
         _ => Err(NtStatus::INVALID_INFO_CLASS.into()),
     }
 }
