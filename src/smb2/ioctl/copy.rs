@@ -83,7 +83,7 @@ pub(super) fn chunks(
     if from.is_directory() || to.is_directory() {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
-    source.require_any(Mask::READ_DATA)?;
+    source.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
     target.open.require_any(Mask::WRITE_DATA)?;
     if !is_within_limits(&request) {
         control.answer(CopyReply::SIZE, |w| LIMITS.put(w))?;

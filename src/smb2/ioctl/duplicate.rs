@@ -74,7 +74,7 @@ fn duplicate(
     let id = FileId { persistent: asked.source_persistent, volatile: asked.source_volatile };
     let source = target.session.opens.get(id).ok_or(NtStatus::INVALID_HANDLE)?;
     let (from, to) = (source.file()?, target.open.file()?);
-    source.require_any(Mask::READ_DATA)?;
+    source.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
     target.open.require_any(Mask::WRITE_DATA)?;
     let (from_data, to_data) = (from.data()?, to.data()?);
     let range = Move::of(asked).ok_or(NtStatus::INVALID_PARAMETER)?;
