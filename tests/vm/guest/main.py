@@ -31,6 +31,10 @@ def main():
             import demo
 
             demo.shell(job)
+        elif job["mode"] == "bench":
+            import bench
+
+            bench.run(job)
         else:
             raise ValueError(f"unknown job mode {job['mode']}")
         events.send(event="done")

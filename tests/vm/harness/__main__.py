@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import bench  # noqa: E402
 import build  # noqa: E402
 import cargo  # noqa: E402
 import gates  # noqa: E402
@@ -17,11 +18,15 @@ from report import Report, Stop  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "run", "shell", "list"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "run", "shell", "list", "bench"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
     parser.add_argument("--jobs", type=int, default=0, help="virtual machines at a time")
+    parser.add_argument("--case", default="", help="bench: only these cases, shell patterns, comma separated")
+    parser.add_argument("--servers", default="", help="bench: servers to compare, comma separated")
+    parser.add_argument("--repeats", type=int, default=2, help="bench: times each case is measured")
+    parser.add_argument("--check", action="store_true", help="bench: fail when a row is below the C module's")
     return parser.parse_args()
 
 
@@ -68,6 +73,8 @@ def main():
         report = Report()
         planner.run(report, options)
         return report.summary()
+    elif options.command == "bench":
+        return bench.run(options)
     elif options.command == "list":
         for test in planner.all_tests():
             print(test.name)
