@@ -192,6 +192,8 @@ pub struct Changes {
     pub accessed: Option<Timestamp>,
     /// Last change of the content.
     pub modified: Option<Timestamp>,
+    /// Last change of the attributes, instead of the time of this one. Only who owns the file may set it.
+    pub changed: Option<Timestamp>,
 }
 
 impl Changes {
@@ -201,6 +203,7 @@ impl Changes {
             && self.gid.is_none()
             && self.accessed.is_none()
             && self.modified.is_none()
+            && self.changed.is_none()
     }
 
     fn to_raw(self) -> Result<sys::iattr> {
@@ -228,7 +231,10 @@ impl Changes {
                 )
             };
         }
-        if self.accessed.is_some() || self.modified.is_some() {
+        if self.changed.is_some() {
+            raw.ia_valid &= !sys::ATTR_CTIME;
+        }
+        if self.accessed.is_some() || self.modified.is_some() || self.changed.is_some() {
             // Makes the VFS refuse it for immutable files.
             raw.ia_valid |= sys::ATTR_TIMES_SET;
         }
@@ -333,15 +339,23 @@ impl Path {
     /// # Errors
     ///
     /// `EPERM` or `EACCES` when the user may not, `EROFS`, `EINVAL` for an id or time that does not exist.
-    pub fn change(&self, _scope: &CredScope<'_>, changes: Changes) -> Result {
+    pub fn change(&self, scope: &CredScope<'_>, changes: Changes) -> Result {
         if changes.is_empty() {
             return Ok(());
+        }
+        let changed = changes.changed.map(Timestamp::to_raw).transpose()?;
+        if changed.is_some() && !self.is_owner(scope) {
+            return Err(EPERM);
         }
         let _write = WriteAccess::get(self)?;
         breaking_delegations(|di| {
             let mut raw = changes.to_raw()?;
             let lock = InodeLock::lock(self);
             self.complete(&changes, &mut raw);
+            if let Some(changed) = changed {
+                // SAFETY: the inode is locked. The VFS has no attribute for it; what follows marks the inode dirty.
+                unsafe { sys::inode_set_ctime_to_ts(self.inode_ptr().as_ptr(), changed) };
+            }
             let (idmap, dentry) = (self.idmap(), self.dentry());
             // SAFETY: the inode is locked; the path keeps everything alive.
             let result = to_result(unsafe { sys::notify_change(idmap, dentry, &mut raw, di) });

@@ -11,20 +11,24 @@ mod size;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use linux::inode::InodeKey;
 use smb_model::access::required::{self, Required};
+use smb_model::lease::Trigger;
 use smb_proto::file_info::{FileInfoClass, ModeInfo, PositionInfo};
 use smb_proto::file_set::{SetFile, SetFileError};
 use smb_proto::query_info::InfoType;
 use smb_proto::set_info::{Reply as Answer, Request};
 use smb_proto::status::NtStatus;
 
+use crate::files::breaks::Clear;
 use crate::files::file::OpenedFile;
 use crate::files::{ea, Object, Open, Tree};
 use crate::server::Server;
 use crate::session::Session;
 
-use super::context::{Context, Handled};
+use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
+use super::wait::{self, Waker};
 
 /// Bits of FileModeInformation that can be set: write-through, sequential, synchronous ([MS-FSA] 2.1.5.15.10).
 const SETTABLE_MODE: u32 = 0x0000_0036;
@@ -43,9 +47,22 @@ pub(super) fn serve(
     }
     cx.check_charge(sent, 0)?;
     let open = cx.open(session, tree, request.file_id)?;
-    let target = Target { server: cx.server(), tree, open: &open };
+    let mut target = Target { server: cx.server(), tree, open: &open, waker: None };
     match request.info_type {
-        InfoType::FILE => target.set_file(FileInfoClass(request.info_class), request.data)?,
+        InfoType::FILE => {
+            let class = FileInfoClass(request.info_class);
+            match target.set_file(class, request.data) {
+                Err(Halt::Later) => {
+                    let waker = cx.waker()?;
+                    target.waker = Some(&waker);
+                    match target.set_file(class, request.data) {
+                        Err(Halt::Later) => return Err(wait::again(waker, session, tree, serve)),
+                        other => other?,
+                    }
+                }
+                other => other?,
+            }
+        }
         InfoType::SECURITY => {
             security::set(&target, request.additional_information, request.data)?;
         }
@@ -58,11 +75,36 @@ pub(super) fn serve(
     Ok(NtStatus::SUCCESS)
 }
 
+/// Why nothing was changed.
+enum Halt {
+    /// Others must give up caching first: the target's waker is woken when it is worth trying again.
+    Later,
+    Status(NtStatus),
+}
+
+impl From<NtStatus> for Halt {
+    fn from(status: NtStatus) -> Self {
+        Halt::Status(status)
+    }
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Status(status) => Stop::Failed(status),
+            // Nobody would wake it.
+            Halt::Later => Stop::Failed(NtStatus::SHARING_VIOLATION),
+        }
+    }
+}
+
 /// What is to be changed.
 struct Target<'a> {
-    server: &'a Server,
+    server: &'a Arc<Server>,
     tree: &'a Tree,
     open: &'a Open,
+    /// Woken when it is worth trying again, if the change has to wait.
+    waker: Option<&'a Waker>,
 }
 
 impl Target<'_> {
@@ -92,7 +134,28 @@ impl Target<'_> {
         }
     }
 
-    fn set_file(&self, class: FileInfoClass, data: &[u8]) -> Result<(), NtStatus> {
+    /// Breaks what others cache of the file, and what doing `trigger` to it makes wrong.
+    fn disturb(&self, file: &OpenedFile, trigger: Trigger) -> Result<(), Halt> {
+        cleared(file.admission.disturb(self.server, trigger, self.waker)?)
+    }
+
+    /// As [`Self::disturb`], for another file that `key` finds if it is open.
+    fn disturb_other(
+        &self,
+        file: &OpenedFile,
+        key: InodeKey,
+        trigger: Trigger,
+    ) -> Result<(), Halt> {
+        match self.server.files.find(key) {
+            Some(state) => {
+                let actor = file.admission.actor();
+                cleared(state.disturb(self.server, &actor, trigger, self.waker)?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn set_file(&self, class: FileInfoClass, data: &[u8]) -> Result<(), Halt> {
         let file = self.file()?;
         let request = SetFile::parse(class, data).map_err(|error| match error {
             SetFileError::Class => NtStatus::INVALID_INFO_CLASS,
@@ -100,31 +163,38 @@ impl Target<'_> {
             SetFileError::Value => NtStatus::INVALID_PARAMETER,
         })?;
         match request {
-            SetFile::Position(info) => return set_position(file, info),
-            SetFile::Mode(info) => return set_mode(file, info),
+            SetFile::Position(info) => return Ok(set_position(file, info)?),
+            SetFile::Mode(info) => return Ok(set_mode(file, info)?),
             _ => self.require_writable()?,
         }
         let scope = self.tree.enter();
         match request {
-            SetFile::Basic(info) => basic::set(self, &scope, file, &info),
+            SetFile::Basic(info) => Ok(basic::set(self, &scope, file, &info)?),
             SetFile::EndOfFile(size) => size::set_end(self, &scope, file, size),
             SetFile::Allocation(size) => size::set_allocation(self, &scope, file, size),
             // Only a privileged user may show what was never written.
-            SetFile::ValidDataLength(_) => Err(NtStatus::PRIVILEGE_NOT_HELD),
+            SetFile::ValidDataLength(_) => Err(NtStatus::PRIVILEGE_NOT_HELD.into()),
             SetFile::Rename(name) => rename::rename(self, &scope, file, &name),
             SetFile::Link(name) => rename::link(self, &scope, file, &name),
             SetFile::Disposition(delete) => disposition::set(self, &scope, file, delete),
             SetFile::DispositionEx(flags) => disposition::set_ex(self, &scope, file, flags),
             SetFile::FullEa(list) => {
                 self.require(required::SET_EA)?;
-                ea::set_list(&scope, &file.path, list)
+                Ok(ea::set_list(&scope, &file.path, list)?)
             }
             SetFile::Position(_)
             | SetFile::Mode(_)
             | SetFile::ShortName(_)
             | SetFile::Pipe(_)
-            | SetFile::CaseSensitive(_) => Err(NtStatus::NOT_SUPPORTED),
+            | SetFile::CaseSensitive(_) => Err(NtStatus::NOT_SUPPORTED.into()),
         }
+    }
+}
+
+fn cleared(clear: Clear) -> Result<(), Halt> {
+    match clear {
+        Clear::Now => Ok(()),
+        Clear::Later => Err(Halt::Later),
     }
 }
 

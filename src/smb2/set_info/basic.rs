@@ -28,8 +28,7 @@ pub(super) fn set(
     let created = time(info.creation)?;
     let accessed = time(info.last_access)?;
     let modified = time(info.last_write)?;
-    // The file system keeps the time of the last change by itself.
-    let _changed = time(info.change)?;
+    let changed = time(info.change)?;
     let requested = Attributes(info.attributes.bits());
     let dos = set_basic(requested, file.is_directory())?;
     let created = match created {
@@ -42,6 +41,7 @@ pub(super) fn set(
     let changes = Changes {
         accessed: timestamp(accessed),
         modified: timestamp(modified),
+        changed: timestamp(changed),
         ..Changes::default()
     };
     file.path.change(scope, changes).map_err(status_of)

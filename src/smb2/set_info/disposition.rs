@@ -5,6 +5,7 @@
 use linux::cred::CredScope;
 use smb_model::access::required;
 use smb_model::attributes::Attributes;
+use smb_model::lease::Trigger;
 use smb_proto::file_set::DispositionFlags;
 use smb_proto::status::NtStatus;
 
@@ -12,7 +13,7 @@ use crate::files::attributes::FileAttributes;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 
-use super::Target;
+use super::{Halt, Target};
 
 /// Marks the file for deletion by its last close, or takes the mark back.
 pub(super) fn set(
@@ -20,10 +21,11 @@ pub(super) fn set(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     delete: bool,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     target.require(required::DELETE)?;
     if delete {
         check(target, scope, file, true)?;
+        target.disturb(file, Trigger::Move)?;
     }
     file.admission.state.set_delete_pending(delete);
     Ok(())
@@ -35,20 +37,21 @@ pub(super) fn set_ex(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     flags: DispositionFlags,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     target.require(required::DELETE)?;
     if !flags.unknown().is_empty() {
-        return Err(NtStatus::INVALID_PARAMETER);
+        return Err(NtStatus::INVALID_PARAMETER.into());
     }
     let delete = flags.contains(DispositionFlags::DELETE);
     if delete {
         let minds = !flags.contains(DispositionFlags::IGNORE_READONLY_ATTRIBUTE);
         check(target, scope, file, minds)?;
+        target.disturb(file, Trigger::Move)?;
     }
     if flags.contains(DispositionFlags::ON_CLOSE) {
         // Only an open that was made to delete on close can be told otherwise.
         if delete && !file.deletes_on_close() {
-            return Err(NtStatus::NOT_SUPPORTED);
+            return Err(NtStatus::NOT_SUPPORTED.into());
         }
         file.set_delete_on_close(delete);
         return Ok(());

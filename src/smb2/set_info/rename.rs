@@ -10,6 +10,7 @@ use linux::name::Name;
 use linux::path::{EntryName, Path};
 use smb_model::access::required;
 use smb_model::attributes::Attributes;
+use smb_model::lease::Trigger;
 use smb_model::names::{self, Rules};
 use smb_proto::file_set::{NewName, RenameFlags};
 use smb_proto::status::NtStatus;
@@ -21,7 +22,7 @@ use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 use crate::files::lookup::{self, Case, Found};
 
-use super::Target;
+use super::{Halt, Target};
 
 /// Longest new name, in bytes of UTF-16.
 const MAX_NAME: usize = 65_534;
@@ -32,25 +33,27 @@ pub(super) fn rename(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     new: &NewName<'_>,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     target.require(required::DELETE)?;
     let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     if file.path.is_same(root) {
-        return Err(NtStatus::ACCESS_DENIED);
+        return Err(NtStatus::ACCESS_DENIED.into());
     }
     if file.admission.state.is_delete_pending() {
-        return Err(NtStatus::DELETE_PENDING);
+        return Err(NtStatus::DELETE_PENDING.into());
     }
     let text = to_utf8(&new.name)?;
     let name = parse(&text)?;
     let place = Place::find(target, scope, root, &name)?;
     if place.parent.is_same(&file.path) || place.parent.is_beneath(&file.path) {
-        return Err(NtStatus::ACCESS_DENIED);
-    }
-    if file.is_directory() && target.server.files.has_open_beneath(&file.path) {
-        return Err(NtStatus::ACCESS_DENIED);
+        return Err(NtStatus::ACCESS_DENIED.into());
     }
     place.require_free_parent(target)?;
+    // Who keeps a handle open only to cache it closes it now, and is not in the way then.
+    target.disturb(file, Trigger::Move)?;
+    if file.is_directory() && target.server.files.has_open_beneath(&file.path) {
+        return Err(NtStatus::ACCESS_DENIED.into());
+    }
     let replace = match &place.existing {
         // The same entry, in another case at most.
         Some(existing) if existing.is_same(&file.path) => {
@@ -60,9 +63,9 @@ pub(super) fn rename(
             Replace::Allowed
         }
         Some(existing) => {
-            check_replaceable(target, scope, existing, new.flags)?;
+            give_way(target, scope, file, existing, new.flags)?;
             if file.is_directory() {
-                return Err(NtStatus::ACCESS_DENIED);
+                return Err(NtStatus::ACCESS_DENIED.into());
             }
             if !is_spelled(existing, place.last)? {
                 // The new name differs from the old one in case: both would stay.
@@ -73,7 +76,8 @@ pub(super) fn rename(
         None => Replace::Never,
     };
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    file.path.rename(scope, root, &place.parent, last, replace).map_err(moving_status)
+    let renamed = file.path.rename(scope, root, &place.parent, last, replace);
+    Ok(renamed.map_err(moving_status)?)
 }
 
 /// Gives the file another name in the share.
@@ -82,12 +86,12 @@ pub(super) fn link(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     new: &NewName<'_>,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     if file.is_directory() {
-        return Err(NtStatus::FILE_IS_A_DIRECTORY);
+        return Err(NtStatus::FILE_IS_A_DIRECTORY.into());
     }
     if file.admission.state.is_delete_pending() {
-        return Err(NtStatus::ACCESS_DENIED);
+        return Err(NtStatus::ACCESS_DENIED.into());
     }
     let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     let text = to_utf8(&new.name)?;
@@ -97,11 +101,12 @@ pub(super) fn link(
         if existing.is_same(&file.path) {
             return Ok(());
         }
-        check_replaceable(target, scope, existing, new.flags)?;
+        give_way(target, scope, file, existing, new.flags)?;
         existing.remove(scope, root).map_err(moving_status)?;
     }
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    place.parent.create_link(scope, last, &file.path).map(drop).map_err(moving_status)
+    place.parent.create_link(scope, last, &file.path).map_err(moving_status)?;
+    Ok(())
 }
 
 /// A name as UTF-8.
@@ -173,34 +178,36 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Checks that `existing` may give way to another file.
-fn check_replaceable(
+/// Checks that `existing` may give way to `file`, once those who keep it open only to cache it have closed it.
+fn give_way(
     target: &Target<'_>,
     scope: &CredScope<'_>,
+    file: &OpenedFile,
     existing: &Path,
     flags: RenameFlags,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     if !flags.contains(RenameFlags::REPLACE_IF_EXISTS) {
-        return Err(NtStatus::OBJECT_NAME_COLLISION);
+        return Err(NtStatus::OBJECT_NAME_COLLISION.into());
     }
     if existing.is_dir() {
-        return Err(NtStatus::ACCESS_DENIED);
+        return Err(NtStatus::ACCESS_DENIED.into());
     }
     let attributes = FileAttributes::read(scope, target.tree, existing)?;
     let minds = !flags.contains(RenameFlags::IGNORE_READONLY_ATTRIBUTE);
     if minds && attributes.dos.contains(Attributes::READONLY) {
-        return Err(NtStatus::ACCESS_DENIED);
+        return Err(NtStatus::ACCESS_DENIED.into());
     }
+    target.disturb_other(file, existing.inode_key(), Trigger::Move)?;
     match target.server.files.find(existing.inode_key()) {
         // With POSIX semantics those who share it for deletion keep it without a name.
         Some(state) if flags.contains(RenameFlags::POSIX_SEMANTICS) => {
             if state.forbids_delete() {
-                Err(NtStatus::SHARING_VIOLATION)
+                Err(NtStatus::SHARING_VIOLATION.into())
             } else {
                 Ok(())
             }
         }
-        Some(_) => Err(NtStatus::ACCESS_DENIED),
+        Some(_) => Err(NtStatus::ACCESS_DENIED.into()),
         None => Ok(()),
     }
 }

@@ -7,12 +7,13 @@ use kernel::prelude::*;
 use linux::cred::CredScope;
 use linux::file::{Allocate, File};
 use smb_model::access::required;
+use smb_model::lease::Trigger;
 use smb_proto::status::NtStatus;
 
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 
-use super::Target;
+use super::{Halt, Target};
 
 /// Cuts or extends the file to `size` bytes.
 pub(super) fn set_end(
@@ -20,8 +21,10 @@ pub(super) fn set_end(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     size: u64,
-) -> Result<(), NtStatus> {
-    truncate(scope, data(target, file)?, size)
+) -> Result<(), Halt> {
+    let data = data(target, file)?;
+    target.disturb(file, Trigger::Write)?;
+    Ok(truncate(scope, data, size)?)
 }
 
 /// Reserves `size` bytes for the file, or cuts it to them.
@@ -30,10 +33,11 @@ pub(super) fn set_allocation(
     scope: &CredScope<'_>,
     file: &OpenedFile,
     size: u64,
-) -> Result<(), NtStatus> {
+) -> Result<(), Halt> {
     let data = data(target, file)?;
+    target.disturb(file, Trigger::Write)?;
     if size < data.size() {
-        return truncate(scope, data, size);
+        return Ok(truncate(scope, data, size)?);
     }
     if size == 0 {
         return Ok(());
@@ -42,7 +46,7 @@ pub(super) fn set_allocation(
         Ok(()) => Ok(()),
         // A reservation is a hint: a file system that has none takes the space when it is written to.
         Err(e) if e == EOPNOTSUPP => Ok(()),
-        Err(e) => Err(status_of(e)),
+        Err(e) => Err(status_of(e).into()),
     }
 }
 
