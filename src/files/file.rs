@@ -9,10 +9,13 @@ use kernel::sync::{new_mutex, Mutex};
 use linux::file::File;
 use linux::path::Path;
 use smb_model::create::Options;
+use smb_proto::change_notify::Action;
 use smb_proto::status::NtStatus;
 
 use super::inode::Admission;
 use super::listing::Listing;
+use super::notify::{Place, What};
+use super::OpenFiles;
 use super::Tree;
 
 /// Options of CREATE that FileModeInformation tells: write-through, sequential, unbuffered, synchronous, delete on close.
@@ -81,7 +84,7 @@ impl OpenedFile {
     }
 
     /// Takes the open out of the file's state, and deletes the file if this was the last one and it is to go.
-    pub(crate) fn close(&self, tree: &Tree) {
+    pub(crate) fn close(&self, files: &OpenFiles, tree: &Tree) {
         if self.delete_on_close.load(Relaxed) {
             self.admission.state.set_delete_pending(true);
         }
@@ -91,8 +94,12 @@ impl OpenedFile {
         if is_last || goes_now {
             let scope = tree.enter();
             if let Some(root) = tree.share.directory() {
+                let place = Place::of(files, root, &self.path);
                 // A directory that was filled meanwhile stays, and so does what the user may not delete after all.
-                let _ = self.path.remove(&scope, root);
+                let removed = self.path.remove(&scope, root);
+                if let (Some(place), Ok(())) = (place, removed) {
+                    place.tell(files, root, What::entry(Action::REMOVED, self.is_directory()));
+                }
             }
             drop(scope);
         }

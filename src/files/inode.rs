@@ -25,6 +25,7 @@ use crate::smb2::wait::Waker;
 
 use super::breaks;
 use super::locks::{FileLocks, Wakers};
+use super::notify::{WatchCount, Watches};
 use super::oplocks::{Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted};
 
 /// How often breaks that are not answered are looked for, milliseconds.
@@ -42,6 +43,8 @@ pub(super) struct Inner {
     pub(super) locks: Option<KBox<FileLocks>>,
     /// Oplocks and leases, once there was one.
     pub(super) caching: Option<KBox<Caching>>,
+    /// Watches over a directory, once there was one.
+    pub(super) watches: Option<KBox<Watches>>,
 }
 
 /// What all opens of one file share.
@@ -73,6 +76,7 @@ struct Table {
     /// Files with breaks under way. A leaf.
     #[pin]
     watched: Mutex<KVec<Watched>>,
+    watch_count: WatchCount,
     #[pin]
     tick: DelayedWork<Table>,
 }
@@ -120,6 +124,7 @@ impl OpenFiles {
             by_key <- new_mutex!(RBTree::new()),
             leases <- new_mutex!(RBTree::new()),
             watched <- new_mutex!(KVec::new()),
+            watch_count: WatchCount::new(),
             tick <- new_delayed_work!(),
         });
         Ok(OpenFiles(Arc::pin_init(init, GFP_KERNEL)?))
@@ -186,6 +191,11 @@ impl OpenFiles {
     /// The file that the lease is on.
     pub(super) fn of_lease(&self, id: &LeaseId) -> Option<Arc<FileState>> {
         self.0.leases.lock().get(id).cloned()
+    }
+
+    /// Counts the watches over directories.
+    pub(super) fn watch_count(&self) -> &WatchCount {
+        &self.0.watch_count
     }
 
     /// Whether the lease exists.
@@ -266,6 +276,11 @@ enum Outcome {
 }
 
 impl Inner {
+    /// Whether the last close deletes the file.
+    pub(super) fn is_delete_pending(&self) -> bool {
+        self.delete_pending
+    }
+
     /// Checks an open against the others, and counts it in: [MS-FSA] 2.1.5.1.2.
     fn admit(&mut self, asking: &Asking<'_>, notices: &mut Notices) -> Result<Outcome, NtStatus> {
         if self.delete_pending {
@@ -335,6 +350,7 @@ impl FileState {
                     data_opens: DataOpens::default(),
                     locks: None,
                     caching: None,
+                    watches: None,
                 }),
             }),
             GFP_KERNEL,
@@ -354,6 +370,9 @@ impl FileState {
     /// Marks the file for deletion by the last close, or takes the mark back.
     pub(crate) fn set_delete_pending(&self, pending: bool) {
         self.inner.lock().delete_pending = pending;
+        if pending {
+            self.end_watches();
+        }
     }
 
     /// Whether an open forbids others to delete or rename the file.

@@ -13,6 +13,7 @@ pub(crate) mod file;
 pub(crate) mod inode;
 pub(crate) mod listing;
 pub(crate) mod locks;
+pub(crate) mod notify;
 pub(crate) mod lookup;
 pub(crate) mod opening;
 pub(crate) mod open;

@@ -76,7 +76,10 @@ impl Open {
         match &self.object {
             Object::File(file) => {
                 file.admission.state.close_locks(self.id.volatile);
-                file.close(&self.tree);
+                if file.is_directory() {
+                    file.admission.state.close_watch(&server.files, self.id.volatile);
+                }
+                file.close(&server.files, &self.tree);
             }
             Object::Pipe(pipe) => pipe.close(server),
         }

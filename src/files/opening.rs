@@ -12,6 +12,7 @@ use linux::stat::Changes;
 use smb_model::access::Mask;
 use smb_model::create::{Action, Existing, Options, Parameters};
 use smb_model::names;
+use smb_proto::change_notify::{Action as Event, CompletionFilter};
 use smb_proto::header::FileId;
 use smb_proto::status::NtStatus;
 
@@ -24,6 +25,7 @@ use super::ea;
 use super::errors::status_of;
 use super::file::OpenedFile;
 use super::inode::{Admission, Admitted, Asking};
+use super::notify::{self, What};
 use super::oplocks::{self, Cached, Wanted};
 use super::lookup::{self, Case, Found};
 use super::{Object, Open, Tree};
@@ -173,11 +175,20 @@ fn open_existing(
     } else {
         before
     };
+    if overwrites {
+        let what = What::modified(OVERWRITTEN);
+        notify::changed(&server.files, tree.share.directory(), &path, what);
+    }
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let open = finish(server, tree, id, granted, opened)?;
     Ok(Opened { open, action, attributes, maximal, cached })
 }
+
+/// What changes when a file is overwritten.
+const OVERWRITTEN: CompletionFilter = CompletionFilter::ATTRIBUTES
+    .union(CompletionFilter::SIZE)
+    .union(CompletionFilter::LAST_WRITE);
 
 /// Opens what data goes through, if the open may touch data at all: an open for attributes alone costs no `struct file`.
 fn open_data(
@@ -277,6 +288,8 @@ fn make(
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }
+    let what = What::entry(Event::ADDED, is_directory);
+    notify::changed(&server.files, tree.share.directory(), &path, what);
     let (id, admission, cached) = match admit(server, tree, target, &path, granted) {
         // Somebody opened it before its maker.
         Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use smb_model::access::Mask;
+use smb_model::lease::Trigger;
 use smb_model::locks::{Element, Lock, Mode, Seen, Slot};
 use smb_model::negotiate::Capabilities;
 use smb_proto::lock::Request;
@@ -50,6 +51,8 @@ pub(super) fn serve(
         let first = { request.locks }.next().ok_or(NtStatus::INVALID_PARAMETER)?;
         Mode::of(request.locks.len(), first.flags.bits())?
     };
+    // Nobody can cache writes beside this open, which is all that there would be to wait for.
+    let _ = file.admission.disturb(cx.server(), Trigger::Write, None)?;
     match mode {
         Mode::Unlock => unlock(state, owner, mode, &request)?,
         Mode::Lock => lock_at_once(state, owner, mode, &request)?,

@@ -7,13 +7,17 @@ use kernel::sync::Arc;
 
 use linux::file::WriteMode;
 use smb_model::access::Mask;
+use smb_model::lease::Trigger;
 use smb_model::locks::Access;
+use smb_proto::change_notify::CompletionFilter;
 use smb_proto::read::Channel;
 use smb_proto::status::NtStatus;
 use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 
 use crate::files::file::OpenedFile;
+use crate::files::notify::{self, What};
 use crate::files::{data, Object, Open, Tree};
+use crate::server::Server;
 use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
@@ -21,6 +25,9 @@ use super::reply::Reply;
 
 /// Offset that means the end of the file, [MS-FSA] 2.1.5.4.
 const AT_END: u64 = u64::MAX;
+
+/// What a write changes.
+const WRITTEN: CompletionFilter = CompletionFilter::SIZE.union(CompletionFilter::LAST_WRITE);
 
 /// Writes to a file or a pipe.
 pub(super) fn serve(
@@ -41,7 +48,7 @@ pub(super) fn serve(
     }
     let open = cx.open(session, tree, request.file_id)?;
     match &open.object {
-        Object::File(file) => write_file(tree, &open, file, &request)?,
+        Object::File(file) => write_file(cx.server(), tree, &open, file, &request)?,
         Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
     }
     reply.body(32, |w| Answer { count }.write(w))?;
@@ -49,6 +56,7 @@ pub(super) fn serve(
 }
 
 fn write_file(
+    server: &Arc<Server>,
     tree: &Tree,
     open: &Open,
     file: &OpenedFile,
@@ -68,6 +76,8 @@ fn write_file(
     check_range(target.max_size(), offset, len)?;
     let state = &file.admission.state;
     state.check_locks(open.id.volatile, offset, len, Access::Write)?;
+    // Whoever could make a writer wait had to answer before it opened the file.
+    let _ = file.admission.disturb(server, Trigger::Write, None)?;
     let mode = if request.flags.contains(WriteFlags::WRITE_THROUGH) {
         WriteMode::Through
     } else {
@@ -75,6 +85,7 @@ fn write_file(
     };
     let scope = tree.enter();
     data::write(&scope, target, offset, request.data, mode)?;
+    notify::changed(&server.files, tree.share.directory(), &file.path, What::modified(WRITTEN));
     file.set_position(offset.saturating_add(len));
     Ok(())
 }
