@@ -380,9 +380,10 @@ impl FileState {
         self.inner.lock().sharing.forbids_delete()
     }
 
-    /// Whether an open may delete or rename the file.
-    pub(crate) fn is_open_to_delete(&self) -> bool {
-        self.inner.lock().sharing.deletes()
+    /// Whether an open of the directory stands in the way of a name that comes to it: whoever adds one opens the directory in
+    /// order to write, and shares everything but its deletion.
+    pub(crate) fn forbids_new_names(&self) -> bool {
+        self.inner.lock().sharing.conflicts(Mask::ADD_FILE, Share::READ.union(Share::WRITE))
     }
 
     /// Number of opens.

@@ -123,11 +123,6 @@ impl Summary {
         self.share_delete < self.opens
     }
 
-    /// Whether one of the opens may delete or rename.
-    pub fn deletes(&self) -> bool {
-        self.deleters > 0
-    }
-
     /// Number of opens that take part in sharing.
     pub fn opens(&self) -> u32 {
         self.opens

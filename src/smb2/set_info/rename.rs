@@ -8,6 +8,7 @@ use linux::cred::CredScope;
 use linux::dir::Replace;
 use linux::name::Name;
 use linux::path::{EntryName, Path};
+use linux::stat::Changes;
 use smb_model::access::required;
 use smb_model::attributes::Attributes;
 use smb_model::lease::Trigger;
@@ -76,8 +77,12 @@ pub(super) fn rename(
         None => Replace::Never,
     };
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let renamed = file.path.rename(scope, root, &place.parent, last, replace);
-    Ok(renamed.map_err(moving_status)?)
+    let before = file.path.attributes(scope).map_err(status_of)?;
+    file.path.rename(scope, root, &place.parent, last, replace).map_err(moving_status)?;
+    // To clients a new name is no change of the file. Who does not own it cannot have that.
+    let changes = Changes { changed: Some(before.changed), ..Changes::default() };
+    let _ = file.path.change(scope, changes);
+    Ok(())
 }
 
 /// Gives the file another name in the share.
@@ -169,10 +174,10 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Checks that nobody has the directory open in order to delete or move it.
+    /// Checks that nobody has the directory open in a way that keeps new names out of it.
     fn require_free_parent(&self, target: &Target<'_>) -> Result<(), NtStatus> {
         match target.server.files.find(self.parent.inode_key()) {
-            Some(state) if state.is_open_to_delete() => Err(NtStatus::SHARING_VIOLATION),
+            Some(state) if state.forbids_new_names() => Err(NtStatus::SHARING_VIOLATION),
             _ => Ok(()),
         }
     }
