@@ -15,7 +15,6 @@ mod sparse;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use smb_model::access::required::{self, Required};
 use smb_model::access::Mask;
 use smb_proto::fsctl::Fsctl;
 use smb_proto::header::FileId;
@@ -117,7 +116,7 @@ pub(super) fn serve(
     let open = cx.open(session, tree, request.file_id)?;
     control.request.file_id = open.id;
     let serve = of_open(code).ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    if !required(request.code).met_by(open.granted) {
+    if !open.granted.contains(required(request.code)) {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     serve(cx, &Target { session, tree, open: &open }, &mut control)
@@ -155,14 +154,13 @@ fn of_open(code: Fsctl) -> Option<Serve> {
     })
 }
 
-/// What a control's code itself demands of the open: bits 14 and 15 say whether it reads or writes, [MS-FSCC] 2.3. Who may
-/// execute a file may read it. Of a control that does both, writing is what counts, as Windows does it for
-/// FSCTL_SET_COMPRESSION.
-fn required(code: u32) -> Required {
+/// The rights that a control's code itself demands of the open: bits 14 and 15 say whether it reads or writes,
+/// [MS-FSCC] 2.3. Of a control that does both, writing is what counts, as Windows does it for FSCTL_SET_COMPRESSION.
+fn required(code: u32) -> Mask {
     match code >> 14 & 3 {
-        0 => Required::Nothing,
-        1 => required::READ,
-        _ => Required::All(Mask::WRITE_DATA),
+        0 => Mask::NONE,
+        1 => Mask::READ_DATA,
+        _ => Mask::WRITE_DATA,
     }
 }
 

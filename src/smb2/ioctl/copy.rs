@@ -83,6 +83,7 @@ pub(super) fn chunks(
     if from.is_directory() || to.is_directory() {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
+    // Who may execute the source may read it, but that does not hold for the target.
     source.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
     target.open.require_any(Mask::WRITE_DATA)?;
     if !is_within_limits(&request) {

@@ -127,7 +127,7 @@ pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
 /// Lists the parts of a range that have space: all of it in a file that is not sparse.
 pub(super) fn ranges(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
-    target.open.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
+    target.open.require_any(Mask::READ_DATA)?;
     let data = file.data()?;
     let range = AllocatedRange::parse(control.request.input)?.range();
     let (start, beyond) = range.ok_or(NtStatus::INVALID_PARAMETER)?;
