@@ -63,7 +63,7 @@ def measure(measured, wanted, repeats):
     job = {"mode": "bench", "groups": sorted({row.group for row in wanted}), "repeats": repeats}
     start = time.monotonic()
     heard = [start]
-    with vm.Machine(f"bench-{server}", job, server, memory=3072, icount=True) as machine:
+    with vm.Machine(f"bench-{server}", job, server, memory=3072, cpus=1, icount=True) as machine:
         for event in machine.listen(lambda: heard[0] + QUIET_SECONDS):
             heard[0] = time.monotonic()
             kind = event["event"]
