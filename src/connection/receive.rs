@@ -16,10 +16,67 @@ const MAX_UNAUTHENTICATED: usize = 16 << 10;
 /// The smallest frame that can hold a message: an SMB1 NEGOTIATE without dialects.
 const MIN_FRAME: usize = 35;
 
+/// How long a client may take to log in, ms.
+const LOGIN_TIMEOUT_MS: u64 = 60_000;
+/// Bytes that are received ahead: the transport's length and a whole small request take one call.
+const AHEAD: usize = 256;
+
+/// What was received and not yet taken.
+struct Inbox {
+    bytes: [u8; AHEAD],
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Takes what fits into `to`; the number of bytes.
+    fn take(&mut self, to: &mut [u8]) -> usize {
+        let here = self.bytes.get(self.start..self.end).unwrap_or(&[]);
+        let count = here.len().min(to.len());
+        for (to, from) in to.iter_mut().zip(here) {
+            *to = *from;
+        }
+        self.start = self.start.saturating_add(count);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        count
+    }
+
+    /// Receives until there are four bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there were none and none came for the receive timeout; all others are final.
+    fn receive_head(&mut self, conn: &Connection) -> Result<[u8; 4]> {
+        while self.len() < 4 {
+            // Fewer than four bytes are left of what was received: there is room behind them, or they move to the front.
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.len());
+            let room = self.bytes.get_mut(self.end..).ok_or(EINVAL)?;
+            match conn.transport.receive_some(room) {
+                Ok(0) => return Err(ESHUTDOWN),
+                Ok(count) => self.end = self.end.saturating_add(count).min(AHEAD),
+                Err(error) if error == EAGAIN && self.len() > 0 => return Err(ECONNRESET),
+                Err(error) => return Err(error),
+            }
+        }
+        let mut head = [0u8; 4];
+        self.take(&mut head);
+        Ok(head)
+    }
+}
+
 /// Reads frames and hands them to workers until the client or the server ends the connection.
 pub(crate) fn run(conn: &Arc<Connection>) {
-    loop {
-        match next_frame(conn) {
+    let began = time::monotonic_ms();
+    let mut inbox = Inbox { bytes: [0; AHEAD], start: 0, end: 0 };
+    while conn.is_authenticated() || time::monotonic_ms().saturating_sub(began) < LOGIN_TIMEOUT_MS {
+        match next_frame(conn, &mut inbox) {
             Ok(frame) => {
                 conn.last_active.store(time::monotonic_ms(), Relaxed);
                 conn.enqueue(move || {
@@ -45,15 +102,13 @@ fn is_dead(conn: &Connection) -> bool {
 /// # Errors
 ///
 /// `EAGAIN` if nothing came for the receive timeout; all others are final.
-fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
-    let mut head = [0u8; 4];
-    conn.transport.receive(&mut head)?;
-    let [kind, high, middle, low] = head;
+fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
+    let [kind, high, middle, low] = inbox.receive_head(conn)?;
     let len = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
-    let max = if !conn.is_authenticated() {
-        MAX_UNAUTHENTICATED
-    } else {
+    let max = if conn.is_authenticated() {
         conn.config.max_frame()
+    } else {
+        MAX_UNAUTHENTICATED
     };
     if kind != 0 || !(MIN_FRAME..=max).contains(&len) {
         debug!(conn.server, Conn, "{}: frame of type {} and {} bytes\n", conn.peer, kind, len);
@@ -61,9 +116,12 @@ fn next_frame(conn: &Arc<Connection>) -> Result<Frame> {
     }
     let load = conn.admit(len).ok_or(ECONNRESET)?;
     let mut buffer = conn.server.buffers.get(len)?;
-    // A peer that stops in the middle of a frame is given one timeout, not for ever.
     buffer.append_with(len, |room| {
-        conn.transport.receive(room).map_err(|_| ECONNRESET)?;
+        let here = inbox.take(room);
+        if let Some(rest) = room.get_mut(here..).filter(|rest| !rest.is_empty()) {
+            // A peer that stops in the middle of a frame is given one timeout.
+            conn.transport.receive(rest).map_err(|_| ECONNRESET)?;
+        }
         Ok::<_, Error>(room.len())
     })?;
     Ok(Frame { buffer, start: 0, end: len, load })

@@ -41,7 +41,9 @@ impl Connection {
             }
             own => sealer.seal(id, message, own.as_mut())?,
         };
-        let at = head.get_mut(TRANSFORM_AT..).and_then(|at| at.first_chunk_mut());
+        let at = head
+            .get_mut(TRANSFORM_AT..)
+            .and_then(|at| at.first_chunk_mut());
         *at.ok_or(EINVAL)? = header;
         if let Some(pages) = payload {
             reply.attach(pages);
@@ -55,9 +57,18 @@ impl Connection {
         let payload_len = pages.as_ref().map_or(0, |pages| pages.len());
         let (buffer, _) = reply.parts_mut();
         let bytes = buffer.get_mut(at..).ok_or(EINVAL)?;
-        let len = bytes.len().saturating_sub(FRAME_HEADER_LEN).saturating_add(payload_len);
-        let len = u32::try_from(len).ok().filter(|len| *len < 1 << 24).ok_or(EMSGSIZE)?;
-        let head = bytes.split_first_chunk_mut::<FRAME_HEADER_LEN>().ok_or(EINVAL)?.0;
+        let len = bytes
+            .len()
+            .saturating_sub(FRAME_HEADER_LEN)
+            .saturating_add(payload_len);
+        let len = u32::try_from(len)
+            .ok()
+            .filter(|len| *len < 1 << 24)
+            .ok_or(EMSGSIZE)?;
+        let head = bytes
+            .split_first_chunk_mut::<FRAME_HEADER_LEN>()
+            .ok_or(EINVAL)?
+            .0;
         *head = len.to_be_bytes();
         let _turn = self.sending.lock();
         self.transport.send(bytes, pages)
@@ -68,8 +79,10 @@ impl Connection {
         let header = transform::Header::parse(frame.bytes())?;
         let channel = self.channels.get(header.session_id()).ok_or(Malformed)?;
         let keys = channel.session.sealing().ok_or(Malformed)?;
-        let (head, message) =
-            frame.bytes_mut().split_at_mut_checked(transform::HEADER_LEN).ok_or(Malformed)?;
+        let (head, message) = frame
+            .bytes_mut()
+            .split_at_mut_checked(transform::HEADER_LEN)
+            .ok_or(Malformed)?;
         if message.len() < HEADER_LEN {
             return Err(Malformed);
         }

@@ -50,7 +50,8 @@ pub(crate) fn read_private(
 ) -> Result<PageVec, NtStatus> {
     let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
     let mut pages = PageVec::alloc(len).map_err(no_memory)?;
-    file.read_pages(scope, &mut pages, offset, ReadMode::Normal).map_err(status_of)?;
+    file.read_pages(scope, &mut pages, offset, ReadMode::Normal)
+        .map_err(status_of)?;
     Ok(pages)
 }
 
@@ -64,7 +65,10 @@ pub(crate) fn read_into(
     let mut done = 0;
     while let Some(rest) = to.get_mut(done..).filter(|rest| !rest.is_empty()) {
         let at = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
-        match file.read(scope, rest, at, ReadMode::Normal).map_err(status_of)? {
+        match file
+            .read(scope, rest, at, ReadMode::Normal)
+            .map_err(status_of)?
+        {
             0 => break,
             more => done = done.saturating_add(more),
         }
@@ -106,8 +110,10 @@ pub(crate) fn copy(
     let mut done = 0;
     while done < len {
         let distance = u64::try_from(done).unwrap_or(u64::MAX);
-        let (source, target) =
-            (from_at.saturating_add(distance), to_at.saturating_add(distance));
+        let (source, target) = (
+            from_at.saturating_add(distance),
+            to_at.saturating_add(distance),
+        );
         match from.copy_range(scope, source, to, target, len.saturating_sub(done)) {
             Ok(0) => break,
             Ok(more) => done = done.saturating_add(more),
@@ -143,7 +149,12 @@ fn copy_through_memory(
         if pages.is_empty() {
             break;
         }
-        match to.write_pages(scope, &pages, to_at.saturating_add(distance), WriteMode::Cached) {
+        match to.write_pages(
+            scope,
+            &pages,
+            to_at.saturating_add(distance),
+            WriteMode::Cached,
+        ) {
             Ok(wrote) if wrote == pages.len() => done = done.saturating_add(wrote),
             Ok(wrote) => return (done.saturating_add(wrote), Err(NtStatus::DISK_FULL)),
             Err(e) => return (done, Err(status_of(e))),

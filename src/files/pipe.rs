@@ -59,7 +59,11 @@ impl Unread {
             .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let is_all = part.len() == rest.len();
         self.taken = self.taken.saturating_add(bytes.len());
-        let status = if is_all { self.status } else { NtStatus::BUFFER_OVERFLOW };
+        let status = if is_all {
+            self.status
+        } else {
+            NtStatus::BUFFER_OVERFLOW
+        };
         Ok((Part { bytes, status }, is_all))
     }
 }
@@ -77,17 +81,17 @@ impl OpenedPipe {
     pub(crate) fn open(server: &Server, pipe: Pipe, is_guest: bool) -> Result<Self, NtStatus> {
         let turn = KBox::pin_init(new_mutex!(None), GFP_KERNEL)
             .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-        let opened = OpenedPipe { pipe, handle: server.link.new_handle(), is_guest, turn };
+        let opened = OpenedPipe {
+            pipe,
+            handle: server.link.new_handle(),
+            is_guest,
+            turn,
+        };
         let answer = opened.ask(server, RpcAction::Open, &[])?;
         if !answer.is_ok() {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
         Ok(opened)
-    }
-
-    /// Which pipe it is.
-    pub(crate) fn kind(&self) -> Pipe {
-        self.pipe
     }
 
     fn ask(
@@ -96,8 +100,15 @@ impl OpenedPipe {
         action: RpcAction,
         payload: &[u8],
     ) -> Result<RpcAnswer, NtStatus> {
-        calls::rpc(&server.link, self.handle, self.pipe, action, self.is_guest, payload)
-            .map_err(status_of)
+        calls::rpc(
+            &server.link,
+            self.handle,
+            self.pipe,
+            action,
+            self.is_guest,
+            payload,
+        )
+        .map_err(status_of)
     }
 
     /// Writes one fragment.
@@ -138,7 +149,11 @@ impl OpenedPipe {
 
     fn arrived(message: RpcAnswer) -> Result<Unread, NtStatus> {
         let status = Self::check(&message)?;
-        Ok(Unread { message, taken: 0, status })
+        Ok(Unread {
+            message,
+            taken: 0,
+            status,
+        })
     }
 
     /// Gives the client a part of `message` and keeps the rest.
@@ -168,8 +183,6 @@ impl OpenedPipe {
 
     /// Closes the pipe at the daemon.
     pub(crate) fn close(&self, server: &Server) {
-        let _turn = self.turn.lock();
-        // A daemon that is gone has forgotten the pipe.
-        let _ = self.ask(server, RpcAction::Close, &[]);
+        calls::rpc_close(&server.link, self.handle, self.pipe);
     }
 }

@@ -100,7 +100,10 @@ pub(super) fn serve(
     check(cx, &request)?;
     let mut control = Control { request, reply };
     let code = Fsctl(request.code);
-    debug!(cx.server(), Smb, "{}: control {:#010x}\n", cx.conn.peer, request.code);
+    debug!(
+        cx.server(),
+        Smb, "{}: control {:#010x}\n", cx.conn.peer, request.code
+    );
     if needs_no_open(code) {
         // 3.3.5.15: these are of the connection or the session.
         if request.file_id != FileId::ANY {
@@ -119,7 +122,15 @@ pub(super) fn serve(
     if !open.granted.contains(required(request.code)) {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
-    serve(cx, &Target { session, tree, open: &open }, &mut control)
+    serve(
+        cx,
+        &Target {
+            session,
+            tree,
+            open: &open,
+        },
+        &mut control,
+    )
 }
 
 /// Whether the control is not about an open.
@@ -172,7 +183,9 @@ fn check(cx: &Context<'_>, request: &Request<'_>) -> Result<(), Stop> {
     if sent.max(expected) > max {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
-    let received = request.max_output_response.saturating_add(request.max_input_response);
+    let received = request
+        .max_output_response
+        .saturating_add(request.max_input_response);
     cx.check_charge(sent, received)?;
     if !request.flags.contains(IoctlFlags::IS_FSCTL) {
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));

@@ -9,7 +9,9 @@ use linux::pages::PageVec;
 use smb_model::access::Mask;
 use smb_model::locks::Access;
 use smb_proto::header::HeaderFlags;
-use smb_proto::read::{write_head, Channel, Reply as Answer, Request, REPLY_DATA_OFFSET, REPLY_HEAD_LEN};
+use smb_proto::read::{
+    write_head, Channel, Reply as Answer, Request, REPLY_DATA_OFFSET, REPLY_HEAD_LEN,
+};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::Writer;
 
@@ -39,7 +41,10 @@ pub(super) fn serve(
     }
     let open = cx.open(session, tree, request.file_id)?;
     match &open.object {
-        Object::File(file) => read_file(cx, session, tree, &open, file, &request, reply),
+        Object::File(file) => {
+            cx.send_earlier_answers(session, tree, serve)?;
+            read_file(cx, session, tree, &open, file, &request, reply)
+        }
         Object::Pipe(pipe) => read_pipe(cx, pipe, &request, reply),
     }
 }
@@ -54,7 +59,11 @@ fn read_pipe(
     let part = pipe.read(cx.server(), limit)?;
     let data = part.bytes();
     reply.body(data.len().saturating_add(REPLY_HEAD_LEN + 1), |w| {
-        Answer { data_remaining: 0, data }.write(w)
+        Answer {
+            data_remaining: 0,
+            data,
+        }
+        .write(w)
     })?;
     Ok(part.status())
 }
@@ -143,13 +152,15 @@ fn by_reference(
     let source = file.data()?;
     // A signature must be of what is sent, and pages of the cache may change after it was made.
     let signed = cx.header.has(HeaderFlags::SIGNED) || session.must_sign();
-    let pages: PageVec = if signed && !cx.sealed {
+    let pages: PageVec = if signed && !cx.is_sealed() {
         data::read_private(&scope, source, offset, len)?
     } else {
         data::read_shared(&scope, source, offset, len)?
     };
     let count = pages.len();
-    reply.body(REPLY_HEAD_LEN, |w| write_head(w, REPLY_DATA_OFFSET, count, 0))?;
+    reply.body(REPLY_HEAD_LEN, |w| {
+        write_head(w, REPLY_DATA_OFFSET, count, 0)
+    })?;
     reply.attach(pages);
     Ok(count)
 }

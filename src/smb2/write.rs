@@ -48,7 +48,10 @@ pub(super) fn serve(
     }
     let open = cx.open(session, tree, request.file_id)?;
     match &open.object {
-        Object::File(file) => write_file(cx.server(), tree, &open, file, &request)?,
+        Object::File(file) => {
+            cx.send_earlier_answers(session, tree, serve)?;
+            write_file(cx.server(), tree, &open, file, &request)?;
+        }
         Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
     }
     reply.body(32, |w| Answer { count }.write(w))?;
@@ -85,7 +88,12 @@ fn write_file(
     };
     let scope = tree.enter();
     data::write(&scope, target, offset, request.data, mode)?;
-    notify::changed(&server.files, tree.share.directory(), &file.path, What::modified(WRITTEN));
+    notify::changed(
+        &server.files,
+        tree.share.directory(),
+        &file.path,
+        What::modified(WRITTEN),
+    );
     file.set_position(offset.saturating_add(len));
     Ok(())
 }
@@ -99,11 +107,17 @@ const GRANULE: u64 = 64 << 10;
 ///
 /// `STATUS_INVALID_PARAMETER` for a range that begins behind the limit, `STATUS_DISK_FULL` for one that reaches it.
 fn check_range(max: u64, offset: u64, len: u64) -> Result<(), NtStatus> {
-    let end = offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
+    let end = offset
+        .checked_add(len)
+        .filter(|end| i64::try_from(*end).is_ok());
     let end = end.ok_or(NtStatus::INVALID_PARAMETER)?;
     let limit = max & !(GRANULE - 1);
     if len == 0 || end < limit {
         return Ok(());
     }
-    Err(if offset >= limit { NtStatus::INVALID_PARAMETER } else { NtStatus::DISK_FULL })
+    Err(if offset >= limit {
+        NtStatus::INVALID_PARAMETER
+    } else {
+        NtStatus::DISK_FULL
+    })
 }

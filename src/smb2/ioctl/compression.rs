@@ -23,8 +23,14 @@ pub(super) fn get(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
     let file = target.open.file()?;
     control.require_output(Compression::SIZE)?;
     let scope = target.tree.enter();
-    let is_compressed = file.path.attributes(&scope).map_err(status_of)?.is_compressed();
-    let answer = Compression { format: if is_compressed { LZNT1 } else { NONE } };
+    let is_compressed = file
+        .path
+        .attributes(&scope)
+        .map_err(status_of)?
+        .is_compressed();
+    let answer = Compression {
+        format: if is_compressed { LZNT1 } else { NONE },
+    };
     control.answer(Compression::SIZE, |w| answer.put(w))?;
     Ok(NtStatus::SUCCESS)
 }
@@ -38,9 +44,15 @@ pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
         _ => return Err(Stop::Failed(NtStatus::INVALID_PARAMETER)),
     };
     let scope = target.tree.enter();
-    let is_compressed = file.path.attributes(&scope).map_err(status_of)?.is_compressed();
+    let is_compressed = file
+        .path
+        .attributes(&scope)
+        .map_err(status_of)?
+        .is_compressed();
     if is_compressed != wanted {
-        file.path.set_compressed(&scope, wanted).map_err(status_of)?;
+        file.path
+            .set_compressed(&scope, wanted)
+            .map_err(status_of)?;
     }
     control.done()
 }

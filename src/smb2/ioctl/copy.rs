@@ -28,8 +28,11 @@ const MAX_CHUNK: u32 = 1 << 20;
 const MAX_TOTAL: u32 = 16 << 20;
 
 /// What an answer with `STATUS_INVALID_PARAMETER` tells.
-const LIMITS: CopyReply =
-    CopyReply { chunks: MAX_CHUNKS, chunk_bytes: MAX_CHUNK, total_bytes: MAX_TOTAL };
+const LIMITS: CopyReply = CopyReply {
+    chunks: MAX_CHUNKS,
+    chunk_bytes: MAX_CHUNK,
+    total_bytes: MAX_TOTAL,
+};
 
 /// `STATUS_INVALID_VIEW_SIZE`: what Windows says when a chunk reaches beyond the end of its source.
 const INVALID_VIEW_SIZE: NtStatus = NtStatus(0xC000_001F);
@@ -46,7 +49,9 @@ pub(super) fn resume_key(
     }
     let id = target.open.id;
     let mut key = [0; 24];
-    let halves = [id.persistent, id.volatile].into_iter().flat_map(u64::to_le_bytes);
+    let halves = [id.persistent, id.volatile]
+        .into_iter()
+        .flat_map(u64::to_le_bytes);
     for (to, from) in key.iter_mut().zip(halves) {
         *to = from;
     }
@@ -67,11 +72,7 @@ fn id_of(key: &[u8; 24]) -> Option<FileId> {
 
 /// Copies chunks into the target. That the target may be written, and for FSCTL_SRV_COPYCHUNK read, was checked with the
 /// control's code.
-pub(super) fn chunks(
-    _: &Context<'_>,
-    target: &Target<'_>,
-    control: &mut Control<'_>,
-) -> Handled {
+pub(super) fn chunks(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     if control.limit() < CopyReply::SIZE {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
@@ -96,7 +97,11 @@ pub(super) fn chunks(
         from: (source.id.volatile, from, from.data()?),
         to: (target.open.id.volatile, to, to.data()?),
     };
-    let mut done = CopyReply { chunks: 0, chunk_bytes: 0, total_bytes: 0 };
+    let mut done = CopyReply {
+        chunks: 0,
+        chunk_bytes: 0,
+        total_bytes: 0,
+    };
     let status = copy.all(&request, &mut done);
     control.answer(CopyReply::SIZE, |w| done.put(w))?;
     Ok(status)

@@ -45,11 +45,7 @@ impl Move {
 }
 
 /// Makes a range of the target share the blocks of a range of the source.
-pub(super) fn extents(
-    _: &Context<'_>,
-    target: &Target<'_>,
-    control: &mut Control<'_>,
-) -> Handled {
+pub(super) fn extents(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let asked = DuplicateExtents::parse(control.request.input)?;
     duplicate(target, control, &asked, false)
 }
@@ -71,8 +67,15 @@ fn duplicate(
     asked: &DuplicateExtents,
     is_atomic: bool,
 ) -> Handled {
-    let id = FileId { persistent: asked.source_persistent, volatile: asked.source_volatile };
-    let source = target.session.opens.get(id).ok_or(NtStatus::INVALID_HANDLE)?;
+    let id = FileId {
+        persistent: asked.source_persistent,
+        volatile: asked.source_volatile,
+    };
+    let source = target
+        .session
+        .opens
+        .get(id)
+        .ok_or(NtStatus::INVALID_HANDLE)?;
     let (from, to) = (source.file()?, target.open.file()?);
     source.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
     target.open.require_any(Mask::WRITE_DATA)?;
@@ -82,15 +85,18 @@ fn duplicate(
     // [MS-FSCC] 2.3.8: beyond the source's end, from a sparse file to one that is not, or of a file onto itself it cannot
     // be done.
     let is_beyond = range.from.saturating_add(range.len) > from_data.size();
-    let loses_holes = is_sparse(&scope, &source.tree, &from.path)?
-        && !is_sparse(&scope, target.tree, &to.path)?;
+    let loses_holes =
+        is_sparse(&scope, &source.tree, &from.path)? && !is_sparse(&scope, target.tree, &to.path)?;
     let is_onto_itself = from.path.inode_key() == to.path.inode_key() && range.overlaps();
     if is_beyond || loses_holes || is_onto_itself {
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
     // It never makes the target longer: as on Windows, what would go behind its end is left out.
     let room = to_data.size().saturating_sub(range.to);
-    let range = Move { len: range.len.min(room), ..range };
+    let range = Move {
+        len: range.len.min(room),
+        ..range
+    };
     if range.len > 0 {
         share(&scope, from_data, to_data, &range, is_atomic)?;
     }
@@ -115,7 +121,10 @@ fn share(
     let mut done = 0u64;
     while done < range.len {
         let step = STEP.min(range.len.saturating_sub(done));
-        let (from_at, to_at) = (range.from.saturating_add(done), range.to.saturating_add(done));
+        let (from_at, to_at) = (
+            range.from.saturating_add(done),
+            range.to.saturating_add(done),
+        );
         let wanted = usize::try_from(step).unwrap_or(usize::MAX);
         let (copied, outcome) = data::copy(scope, from, from_at, to, to_at, wanted);
         outcome?;

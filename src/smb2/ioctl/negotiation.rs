@@ -23,10 +23,18 @@ pub(super) fn validate(cx: &Context<'_>, control: &mut Control<'_>) -> Handled {
         security_mode: said.security_mode,
     };
     let range = cx.server().config().dialects;
-    let is_same =
-        validates(&negotiated.offer, &offer, range, negotiated.dialect, said.dialects());
+    let is_same = validates(
+        &negotiated.offer,
+        &offer,
+        range,
+        negotiated.dialect,
+        said.dialects(),
+    );
     if !is_same || control.limit() < ValidateNegotiateReply::SIZE {
-        debug!(cx.server(), Conn, "{}: the negotiation was tampered with\n", cx.conn.peer);
+        debug!(
+            cx.server(),
+            Conn, "{}: the negotiation was tampered with\n", cx.conn.peer
+        );
         return Err(Stop::Disconnect);
     }
     let answer = ValidateNegotiateReply {

@@ -23,10 +23,14 @@ pub(super) fn interfaces(cx: &Context<'_>, control: &mut Control<'_>) -> Handled
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
     let config = cx.server().config();
-    let found = netdev::interfaces(&NetNs::initial())
-        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let found =
+        netdev::interfaces(&NetNs::initial()).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let is_local = cx.conn.local.ip().is_loopback();
-    let told = || found.iter().filter(|interface| is_told(interface, &config, is_local));
+    let told = || {
+        found
+            .iter()
+            .filter(|interface| is_told(interface, &config, is_local))
+    };
     let count = told().fold(0usize, |sum, one| sum.saturating_add(one.addresses.len()));
     if count == 0 {
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
@@ -48,7 +52,11 @@ pub(super) fn interfaces(cx: &Context<'_>, control: &mut Control<'_>) -> Handled
 fn entry(interface: &Interface, address: IpAddr) -> Entry {
     Entry {
         index: interface.index,
-        capabilities: if interface.multi_queue { InterfaceCaps::RSS } else { InterfaceCaps::NONE },
+        capabilities: if interface.multi_queue {
+            InterfaceCaps::RSS
+        } else {
+            InterfaceCaps::NONE
+        },
         link_speed: interface.speed.unwrap_or(UNKNOWN_SPEED),
         address,
     }
@@ -58,7 +66,9 @@ fn entry(interface: &Interface, address: IpAddr) -> Entry {
 /// clients on this machine only.
 fn is_told(interface: &Interface, config: &Config, is_local: bool) -> bool {
     let named = &config.interfaces;
-    let is_named = named.iter().any(|name| name.as_slice() == interface.name.as_bytes());
+    let is_named = named
+        .iter()
+        .any(|name| name.as_slice() == interface.name.as_bytes());
     interface.up
         && !interface.bridge_port
         && !interface.slave

@@ -21,7 +21,12 @@ pub(super) fn get(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
             | u128::from(ident.device) << 96,
     );
     let birth_volume = wide(u128::from(ident.device));
-    let answer = ObjectId { object, birth_volume, birth_object: object, domain: [0; 16] };
+    let answer = ObjectId {
+        object,
+        birth_volume,
+        birth_object: object,
+        domain: [0; 16],
+    };
     control.answer(ObjectId::SIZE, |w| answer.put(w))?;
     Ok(NtStatus::SUCCESS)
 }

@@ -41,7 +41,10 @@ pub(super) fn wait(tree: &Tree, control: &mut Control<'_>) -> Handled {
         Text::Wire(name) => name.to_str_in(&mut buffer).ok(),
         Text::Str(_) | Text::Lossy(_) => None,
     };
-    if name.and_then(|name| Pipe::by_name(name.as_bytes())).is_none() {
+    if name
+        .and_then(|name| Pipe::by_name(name.as_bytes()))
+        .is_none()
+    {
         return Err(Stop::Failed(NtStatus::OBJECT_NAME_NOT_FOUND));
     }
     control.done()

@@ -22,6 +22,8 @@ pub(super) fn enumerate(
     if control.limit() < EMPTY {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
-    control.answer(EMPTY, |w| SnapshotArray::write(w, EMPTY, core::iter::empty()))?;
+    control.answer(EMPTY, |w| {
+        SnapshotArray::write(w, EMPTY, core::iter::empty())
+    })?;
     Ok(NtStatus::SUCCESS)
 }

@@ -27,22 +27,22 @@ use super::{Control, Target};
 const TRIMMED: usize = 4;
 
 /// Whether the file counts as sparse. Where the share keeps no such mark, every file does: on Linux any may have holes.
-pub(super) fn is_sparse(
-    scope: &CredScope<'_>,
-    tree: &Tree,
-    path: &Path,
-) -> Result<bool, NtStatus> {
+pub(super) fn is_sparse(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Result<bool, NtStatus> {
     if !tree.share.stores_dos_attributes() {
         return Ok(true);
     }
-    Ok(FileAttributes::read(scope, tree, path)?.dos.contains(Attributes::SPARSE_FILE))
+    Ok(FileAttributes::read(scope, tree, path)?
+        .dos
+        .contains(Attributes::SPARSE_FILE))
 }
 
 /// Makes the file sparse, or gives its holes space again.
 pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
     // The code demands no right: the document does.
-    let rights = Mask::WRITE_DATA.union(Mask::APPEND_DATA).union(Mask::WRITE_ATTRIBUTES);
+    let rights = Mask::WRITE_DATA
+        .union(Mask::APPEND_DATA)
+        .union(Mask::WRITE_ATTRIBUTES);
     target.open.require_any(rights)?;
     if file.is_directory() {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
@@ -79,7 +79,9 @@ pub(super) fn zero(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
     let (start, beyond) = range.ok_or(NtStatus::INVALID_PARAMETER)?;
     let len = beyond.min(data.size()).saturating_sub(start);
     let owner = target.open.id.volatile;
-    file.admission.state.check_locks(owner, start, len, Access::Write)?;
+    file.admission
+        .state
+        .check_locks(owner, start, len, Access::Write)?;
     if len > 0 {
         let scope = target.tree.enter();
         let how = if is_sparse(&scope, target.tree, &file.path)? {
@@ -114,9 +116,12 @@ pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
         };
         let len = end.min(data.size()).saturating_sub(range.offset);
         let owner = target.open.id.volatile;
-        file.admission.state.check_locks(owner, range.offset, len, Access::Write)?;
+        file.admission
+            .state
+            .check_locks(owner, range.offset, len, Access::Write)?;
         if len > 0 {
-            data.allocate(&scope, Allocate::PunchHole, range.offset, len).map_err(status_of)?;
+            data.allocate(&scope, Allocate::PunchHole, range.offset, len)
+                .map_err(status_of)?;
         }
         done = done.saturating_add(1);
     }
@@ -153,7 +158,8 @@ pub(super) fn ranges(_: &Context<'_>, target: &Target<'_>, control: &mut Control
             break;
         }
         let mut bytes = [0; AllocatedRange::SIZE];
-        part.put(&mut Writer::new(&mut bytes)).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+        part.put(&mut Writer::new(&mut bytes))
+            .map_err(|_| NtStatus::INTERNAL_ERROR)?;
         found.extend_from_slice(&bytes, GFP_KERNEL)?;
     }
     control.answer(found.len(), |w| w.bytes(&found))?;
@@ -178,7 +184,11 @@ impl Allocated<'_> {
             return Ok(None);
         }
         let (start, stop) = if self.is_sparse {
-            let Some(start) = self.data.seek_data(self.scope, self.at).map_err(status_of)? else {
+            let Some(start) = self
+                .data
+                .seek_data(self.scope, self.at)
+                .map_err(status_of)?
+            else {
                 return Ok(None);
             };
             let hole = self.data.seek_hole(self.scope, start).map_err(status_of)?;
@@ -193,6 +203,9 @@ impl Allocated<'_> {
             return Ok(None);
         };
         let signed = |value| i64::try_from(value).map_err(|_| NtStatus::INVALID_PARAMETER);
-        Ok(Some(AllocatedRange { offset: signed(start)?, length: signed(length)? }))
+        Ok(Some(AllocatedRange {
+            offset: signed(start)?,
+            length: signed(length)?,
+        }))
     }
 }
