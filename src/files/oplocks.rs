@@ -166,6 +166,14 @@ impl Holder {
         }
     }
 
+    /// Whether what its own opens do breaks it: a level II oplock does not outlive a write, whoever writes.
+    fn suffers_from_itself(&self, trigger: Trigger) -> bool {
+        match &self.grant {
+            Grant::Oplock(oplock) => trigger == Trigger::Write && oplock.level() == Level::Two,
+            Grant::Lease(..) => false,
+        }
+    }
+
     fn is_lease(&self) -> bool {
         matches!(self.grant, Grant::Lease(..))
     }
@@ -280,11 +288,13 @@ impl Caching {
     ) -> bool {
         let mut must_wait = false;
         for holder in self.holders.iter_mut() {
-            if holder.is(actor) {
+            let Some(trigger) = trigger(holder.is_lease()) else {
+                continue;
+            };
+            if holder.is(actor) && !holder.suffers_from_itself(trigger) {
                 continue;
             }
-            let broken = trigger(holder.is_lease()).and_then(|t| broken_by(holder.state(), t));
-            let Some(broken) = broken else {
+            let Some(broken) = broken_by(holder.state(), trigger) else {
                 continue;
             };
             if let Some(notice) = holder.break_to(broken.to, now) {

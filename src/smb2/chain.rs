@@ -72,7 +72,7 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         frame,
         sealed_by,
         at: 0,
-        related: Related { session_id: 0, tree_id: 0, file: RelatedFile::None },
+        related: Related { is_valid: false, session_id: 0, tree_id: 0, file: RelatedFile::None },
         reply,
         async_id: None,
         signer: None,
@@ -195,7 +195,8 @@ impl Chain {
             header,
             pdu,
             related: &mut self.related,
-            sealed: self.sealed_by.is_some(),
+            sealed_by: self.sealed_by.as_ref().map(|channel| channel.session.id),
+            is_first: self.at == 0,
             is_last: next.is_none(),
             async_id: self.async_id,
             channel: None,
@@ -204,6 +205,11 @@ impl Chain {
             reply_session_id: header.session_id(),
             reply_tree_id: header.tree_id(),
         };
+        if resumed.is_some() {
+            // The ids that the request began under: its header may only say that they are inherited.
+            context.reply_session_id = context.related.session_id;
+            context.reply_tree_id = Some(context.related.tree_id);
+        }
         let handled = match resumed {
             Some((mut resume, wake)) => {
                 context.channel = self.signer.clone();
@@ -331,6 +337,7 @@ impl Chain {
         if self.async_id.is_none() && self.send_interim(conn, header, waker.async_id()).is_ok() {
             self.async_id = Some(waker.async_id());
         }
+        self.frame.park();
         let suspended = match KBox::new(Suspended { chain: self, resume }, GFP_KERNEL) {
             Ok(suspended) => suspended,
             Err(_) => {
@@ -377,6 +384,7 @@ impl Chain {
         reply.body(16, |w| error::Reply::EMPTY.write(w)).map_err(|_| ENOMEM)?;
         let mut answer = header.reply();
         answer.set_status(NtStatus::PENDING);
+        answer.set_session_id(self.related.session_id);
         answer.set_flags(answer.flags().without(HeaderFlags::RELATED_OPERATIONS));
         answer.set_async_id(async_id);
         answer.set_credits(conn.grant_credits(header));

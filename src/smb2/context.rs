@@ -15,7 +15,7 @@ use crate::files::{Open, Tree};
 use crate::server::Server;
 use crate::session::{Channel, Session};
 
-use super::wait::{Resume, Waker};
+use super::wait::{self, Resume, TreeHandler, Wake, Waker};
 
 /// Why a handler has no answer to give.
 pub(crate) enum Stop {
@@ -64,6 +64,8 @@ pub(crate) enum RelatedFile {
 /// What one request of a compound hands on to the next.
 #[derive(Clone, Copy)]
 pub(crate) struct Related {
+    /// Whether there was a request before, and its session and tree connect were found.
+    pub(crate) is_valid: bool,
     pub(crate) session_id: u64,
     pub(crate) tree_id: u32,
     pub(crate) file: RelatedFile,
@@ -97,8 +99,10 @@ pub(crate) struct Context<'a> {
     /// The request from its header on, without what follows it in the compound.
     pub(crate) pdu: &'a [u8],
     pub(crate) related: &'a mut Related,
-    /// Whether the frame came encrypted.
-    pub(crate) sealed: bool,
+    /// The session whose keys the frame came encrypted with, if it did.
+    pub(crate) sealed_by: Option<u64>,
+    /// Whether this is the first request of its frame.
+    pub(crate) is_first: bool,
     /// Whether this is the last request of its frame: only that one may send data by reference.
     pub(crate) is_last: bool,
     /// Async id of a request that has waited before.
@@ -116,6 +120,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether the frame came encrypted.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed_by.is_some()
+    }
+
     /// The server.
     pub(crate) fn server(&self) -> &Arc<Server> {
         &self.conn.server
@@ -168,6 +177,25 @@ impl Context<'_> {
             return Err(NtStatus::FILE_CLOSED);
         }
         Ok(open)
+    }
+
+    /// Lets the answers to the earlier requests of a compound go out before its last one touches data, which may take long.
+    ///
+    /// # Errors
+    ///
+    /// Always, the first time in a compound: the chain sends what it has, and an interim response, and comes back.
+    pub(crate) fn send_earlier_answers(
+        &self,
+        session: &Arc<Session>,
+        tree: &Arc<Tree>,
+        serve: TreeHandler,
+    ) -> Result<(), Stop> {
+        if self.is_first || !self.is_last || self.async_id.is_some() {
+            return Ok(());
+        }
+        let waker = self.waker()?;
+        waker.wake(Wake::Ready);
+        Err(wait::again(waker, session, tree, serve))
     }
 
     /// A waker for this request, for a handler that is about to return [`Stop::Wait`].

@@ -69,15 +69,22 @@ pub(crate) fn serve(
         return Err(Stop::Disconnect);
     }
     debug!(cx.server(), Smb, "{}: {:?} {}\n", cx.conn.peer, command, cx.header.message_id());
+    let follows_valid = core::mem::replace(&mut cx.related.is_valid, false);
+    if cx.is_related() && !follows_valid && matches!(handler, Handler::Session(_) | Handler::Tree(_)) {
+        // There is nothing that it could be related to, [MS-SMB2] 3.3.5.2.7.2.
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
     match handler {
         Handler::Bare(run) | Handler::Connection(run) => run(cx, reply),
         Handler::Session(run) => {
             let session = session_of(cx, sealed_by)?;
+            cx.related.is_valid = true;
             run(cx, &session, reply)
         }
         Handler::Tree(run) => {
             let session = session_of(cx, sealed_by)?;
             let tree = tree_of(cx, &session)?;
+            cx.related.is_valid = true;
             run(cx, &session, &tree, reply)
         }
     }
@@ -112,7 +119,7 @@ fn session_of(
     }
     cx.channel = Some(channel);
     session.check_usable()?;
-    if session.must_encrypt() && !cx.sealed {
+    if session.must_encrypt() && !cx.is_sealed() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     Ok(session)
@@ -129,7 +136,7 @@ fn tree_of(cx: &mut Context<'_>, session: &Session) -> Result<Arc<Tree>, Stop> {
     cx.related.tree_id = id;
     cx.reply_tree_id = Some(id);
     let tree = session.trees.get(id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    if tree.share.must_encrypt() && !cx.sealed {
+    if tree.share.must_encrypt() && !cx.is_sealed() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     Ok(tree)

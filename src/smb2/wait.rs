@@ -141,7 +141,7 @@ impl Waker {
 }
 
 /// A handler of a command that needs a tree connect.
-type TreeHandler = fn(&mut Context<'_>, &Arc<Session>, &Arc<Tree>, &mut Reply) -> Handled;
+pub(crate) type TreeHandler = fn(&mut Context<'_>, &Arc<Session>, &Arc<Tree>, &mut Reply) -> Handled;
 
 /// A request that is served again from its beginning once it is woken: nothing of what it did so far needs to be taken back.
 struct Again {
