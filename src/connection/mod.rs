@@ -55,6 +55,21 @@ pub(crate) struct Frame {
 struct FrameLoad {
     conn: Arc<Connection>,
     bytes: usize,
+    /// Whether the frame's request waits: it still takes memory, but no worker.
+    is_parked: bool,
+}
+
+impl FrameLoad {
+    /// Lets another frame into work while this one's request waits.
+    fn park(&mut self) {
+        if core::mem::replace(&mut self.is_parked, true) {
+            return;
+        }
+        let mut load = self.conn.load.lock();
+        load.working = load.working.saturating_sub(1);
+        drop(load);
+        self.conn.load_changed.notify_all();
+    }
 }
 
 impl Drop for FrameLoad {
@@ -62,6 +77,9 @@ impl Drop for FrameLoad {
         let mut load = self.conn.load.lock();
         load.frames = load.frames.saturating_sub(1);
         load.bytes = load.bytes.saturating_sub(self.bytes);
+        if !self.is_parked {
+            load.working = load.working.saturating_sub(1);
+        }
         drop(load);
         self.conn.load_changed.notify_all();
     }
@@ -81,6 +99,11 @@ impl Frame {
     /// Drops `count` bytes from the front (a TRANSFORM_HEADER).
     pub(crate) fn advance(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
+    }
+
+    /// Notes that the frame's request waits.
+    pub(crate) fn park(&mut self) {
+        self.load.park();
     }
 
     /// The connection that the frame came on.
@@ -117,7 +140,10 @@ impl kernel::fmt::Display for Peer {
 
 /// What is in work.
 struct Load {
+    /// Frames that are held, those whose request waits included.
     frames: u32,
+    /// Frames that take a worker, or wait for one.
+    working: u32,
     bytes: usize,
 }
 
@@ -181,7 +207,7 @@ impl Connection {
                 ended: Atomic::new(false),
                 last_active: Atomic::new(time::monotonic_ms()),
                 window <- new_mutex!(Window::new()),
-                load <- new_mutex!(Load { frames: 0, bytes: 0 }),
+                load <- new_mutex!(Load { frames: 0, working: 0, bytes: 0 }),
                 load_changed <- new_condvar!(),
                 preauth_hash: SetOnce::new(),
                 sending <- new_mutex!(()),
@@ -293,8 +319,8 @@ impl Connection {
             u32::from(self.config.max_credits)
         };
         let mut load = self.load.lock();
-        while load.frames > 0
-            && (load.frames >= max_frames
+        while load.working > 0
+            && (load.working >= max_frames
                 || load.bytes.saturating_add(bytes) > MAX_BYTES_IN_FLIGHT)
         {
             if self.has_ended() {
@@ -304,8 +330,9 @@ impl Connection {
             let _ = self.load_changed.wait_interruptible(&mut load);
         }
         load.frames = load.frames.saturating_add(1);
+        load.working = load.working.saturating_add(1);
         load.bytes = load.bytes.saturating_add(bytes);
-        Some(FrameLoad { conn: self.clone(), bytes })
+        Some(FrameLoad { conn: self.clone(), bytes, is_parked: false })
     }
 
     /// Waits until no request is in work.

@@ -201,6 +201,8 @@ impl ShareTable {
             ShareConfigResponse::parse(&answer).map_err(|_| NoShare::Unavailable)?;
         let share = Share::from_response(&response)?;
         let share = Arc::new(share, GFP_KERNEL).map_err(|_| NoShare::Unavailable)?;
+        // Two that fetched at the same time leave one: the later answer.
+        self.forget(name);
         let mut shares = self.shares.lock();
         if shares.len() < MAX_SHARES {
             // Without memory the share is not kept, only used.
@@ -216,13 +218,18 @@ impl ShareTable {
 
     /// Forgets the share `name`: the next tree connect fetches it anew.
     pub(crate) fn forget(&self, name: &[u8]) {
-        let removed = {
-            let mut shares = self.shares.lock();
-            let index =
-                shares.iter().position(|share| share.name.bytes().eq_ignore_ascii_case(name));
-            index.and_then(|index| shares.remove(index).ok())
-        };
-        drop(removed);
+        loop {
+            let removed = {
+                let mut shares = self.shares.lock();
+                let is_it = |share: &Arc<Share>| share.name.bytes().eq_ignore_ascii_case(name);
+                let index = shares.iter().position(is_it);
+                index.and_then(|index| shares.remove(index).ok())
+            };
+            // Dropped outside the lock: it may be the last reference to the share's directory.
+            if removed.is_none() {
+                return;
+            }
+        }
     }
 
     /// Forgets every share.

@@ -205,6 +205,14 @@ pub(crate) fn tree_disconnect(link: &Link, session_id: u64, connect_id: u64) {
     let _ = link.tell(Command::TreeDisconnectRequest, |w| w.put(&message));
 }
 
+/// Tells the daemon that the pipe `handle` is closed. Its answer is not waited for: a session may have many pipes, and a
+/// daemon that hangs would hold each for its timeout.
+pub(crate) fn rpc_close(link: &Link, handle: u32, pipe: Pipe) {
+    let head = RpcHead { handle, flags: pipe.flag() | RpcAction::Close.flags(), payload_size: 0 };
+    // A daemon that is gone has forgotten the pipe.
+    let _ = link.tell(Command::RpcRequest, |w| w.put(&head));
+}
+
 /// Does `action` on the pipe that the daemon knows as `handle` (from [`Link::new_handle`]).
 pub(crate) fn rpc(
     link: &Link,

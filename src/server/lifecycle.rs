@@ -79,7 +79,8 @@ impl Server {
     /// Takes over the configuration of a daemon that announced itself from netlink port `port`, and starts to listen if
     /// nothing listens yet. A daemon that is started while the server runs takes over from its predecessor.
     pub(crate) fn start(self: &Arc<Self>, port: u32, startup: &Startup<'_>) -> Result {
-        let _turn = self.control.lock();
+        // The netlink lock is held here: whoever resets or shuts down may be waiting for an answer that needs it.
+        let _turn = self.control.try_lock().ok_or(EBUSY)?;
         if matches!(self.lifecycle.phase(), Phase::Reset | Phase::Shutdown) {
             return Err(EBUSY);
         }
@@ -88,7 +89,12 @@ impl Server {
         self.shares.clear();
         self.link.daemon_arrived(port);
         if self.lifecycle.advance(Phase::Startup, Phase::Running) {
-            self.listeners.start(self, &config)?;
+            if let Err(error) = self.listeners.start(self, &config) {
+                self.listeners.stop();
+                self.lifecycle.advance(Phase::Running, Phase::Startup);
+                self.link.daemon_left();
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(super) fn serve(cx: &mut Context<'_>, _reply: &mut Reply) -> Handled {
     let header = cx.header;
     if header.has(HeaderFlags::SIGNED) {
         let channel = cx.conn.channels.get(header.session_id()).ok_or(Stop::Silence)?;
-        if !cx.sealed && !channel.verify(cx.pdu) {
+        if !cx.is_sealed() && !channel.verify(cx.pdu) {
             return Err(Stop::Silence);
         }
     }

@@ -96,8 +96,10 @@ fn open_pipe(
     let pipe = Pipe::by_name(&name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let server = cx.server().clone();
     let limit = server.config().max_open_files;
-    let opened = OpenedPipe::open(&server, pipe, tree.is_guest)?;
     server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
+    let opened = OpenedPipe::open(&server, pipe, tree.is_guest).inspect_err(|_| {
+        server.open_count.sub();
+    })?;
     let id = server.open_count.new_id();
     let open = Open::new(id, tree, Mask::ALL_FILE, Object::Pipe(opened)).map_err(|_| {
         server.open_count.sub();
@@ -144,8 +146,13 @@ fn open_file(
     let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
     let rules = if is_posix { Rules::Posix } else { Rules::Windows };
+    let name = names::Path::parse(name, rules)?;
+    if matches!(name.fork(), names::Fork::Stream(_)) {
+        debug!(cx.server(), Smb, "{}: named streams are not built yet\n", cx.conn.peer);
+        return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
+    }
     let mut target = Target {
-        name: names::Path::parse(name, rules)?,
+        name,
         parameters,
         case: if is_posix { Case::Sensitive } else { Case::Insensitive },
         allocation: contexts.allocation_size,

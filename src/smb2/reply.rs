@@ -18,6 +18,8 @@ pub(crate) const HEADROOM: usize = 56;
 const FIRST_CAPACITY: usize = 1024;
 /// Compound elements begin at multiples of this, [MS-SMB2] 3.3.4.1.3.
 const ALIGNMENT: usize = 8;
+/// Most bytes of a reply: what the transport's 24 bits of length can say, less the headroom.
+const MAX_REPLY: usize = (1 << 24) - 64;
 
 /// The answers to one frame.
 pub(crate) struct Reply {
@@ -166,7 +168,8 @@ impl Reply {
     /// At least `size` bytes from the current element's start on.
     fn reserve(&mut self, size: usize) -> Result<&mut [u8], NtStatus> {
         let capacity =
-            self.element.checked_add(size).ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+            self.element.checked_add(size).filter(|end| *end <= MAX_REPLY);
+        let capacity = capacity.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         if self.buffer.len() < capacity {
             self.buffer.resize(capacity).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         }

@@ -58,7 +58,18 @@ fn channel_of(cx: &mut Context<'_>, request: &Request<'_>) -> Result<Arc<Channel
 
 /// Checks the signature of a step on a session that has keys.
 fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
-    if cx.sealed || !channel.can_sign() || !cx.header.has(HeaderFlags::SIGNED) {
+    if channel.is_binding() {
+        // Every step of a binding is signed with the key of the session.
+        let is_signed = cx.header.has(HeaderFlags::SIGNED) && channel.session.verify_binding(cx.pdu);
+        return if is_signed { Ok(()) } else { Err(Stop::Failed(NtStatus::ACCESS_DENIED)) };
+    }
+    match cx.sealed_by {
+        Some(id) if id == channel.session.id => return Ok(()),
+        // One session's keys say nothing for another.
+        Some(_) => return Err(Stop::Failed(NtStatus::ACCESS_DENIED)),
+        None => {}
+    }
+    if !channel.can_sign() || !cx.header.has(HeaderFlags::SIGNED) {
         return Ok(());
     }
     if !channel.verify(cx.pdu) {

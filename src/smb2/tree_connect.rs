@@ -20,6 +20,7 @@ use crate::files::share::NoShare;
 use crate::files::tree::TreeParts;
 use crate::files::{Share, Tree};
 use crate::ipc::calls::{self, TreeConnect};
+use crate::server::Server;
 use crate::session::{Session, User};
 
 use super::context::{Context, Handled, Stop};
@@ -35,11 +36,11 @@ pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Re
     let mut buffer = [0u8; MAX_PATH];
     let name = share_name(&request.path, &mut buffer)?;
     let user = session.user().ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let (share, parts) = authorise(cx, session, &user, name)?;
-    if share.must_encrypt() && !cx.sealed && session.sealing().is_none() {
-        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
-    }
-    let tree = Tree::new(parts)?;
+    let parts = authorise(cx, session, &user, name)?;
+    let connect_id = parts.connect_id;
+    let tree = Tree::new(parts).inspect_err(|_| {
+        calls::tree_disconnect(&cx.server().link, session.id, connect_id);
+    })?;
     if session.trees.insert(&tree).is_err() {
         calls::tree_disconnect(&cx.server().link, session.id, tree.connect_id);
         return Err(Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES));
@@ -54,7 +55,7 @@ pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Re
 /// [MS-SMB2] 3.3.5.7.
 fn check_protection(cx: &Context<'_>) -> Result<(), Stop> {
     let has_keys = cx.channel.as_ref().is_some_and(|channel| channel.can_sign());
-    let is_protected = cx.sealed || cx.header.has(HeaderFlags::SIGNED);
+    let is_protected = cx.is_sealed() || cx.header.has(HeaderFlags::SIGNED);
     if cx.negotiated()?.dialect == Dialect::V3_1_1 && has_keys && !is_protected {
         return Err(Stop::Disconnect);
     }
@@ -88,10 +89,13 @@ fn authorise(
     session: &Session,
     user: &User,
     name: &[u8],
-) -> Result<(Arc<Share>, TreeParts), Stop> {
+) -> Result<TreeParts, Stop> {
     let server = cx.server();
     let share = server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?;
     if user.is_anonymous && !share.is_pipe() && !share.allows_guests() {
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    if share.must_encrypt() && !cx.is_sealed() && session.sealing().is_none() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     let connect_id = server.new_connect_id();
@@ -109,6 +113,7 @@ fn authorise(
         debug!(server, Auth, "{}: tree connect refused, {}\n", cx.conn.peer, answer.status);
         return Err(Stop::Failed(status_of(answer.status)));
     }
+    let counted = Counted { server, session_id: session.id, connect_id };
     let share = if answer.connection_flags & tree_flag::UPDATE != 0 {
         server.shares.forget(name);
         server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?
@@ -124,9 +129,29 @@ fn authorise(
         cred: cred_for(&share, user)?,
         is_writable: writable || share.is_pipe(),
         is_guest: answer.connection_flags & tree_flag::GUEST_ACCOUNT != 0,
-        share: share.clone(),
+        share,
     };
-    Ok((share, parts))
+    counted.keep();
+    Ok(parts)
+}
+
+/// A tree connect that the daemon counts; it is told of its end unless [`Self::keep`] is called.
+struct Counted<'a> {
+    server: &'a Server,
+    session_id: u64,
+    connect_id: u64,
+}
+
+impl Counted<'_> {
+    fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        calls::tree_disconnect(&self.server.link, self.session_id, self.connect_id);
+    }
 }
 
 /// The user's credentials, with the ids that the share forces.

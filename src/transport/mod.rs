@@ -12,11 +12,18 @@ use linux::pages::PageVec;
 /// Only the connection's thread receives. Senders serialise themselves (the connection's send lock). Any thread may
 /// shut the stream down, which ends a blocked receiver and sender.
 pub(crate) trait Transport: Send + Sync {
+    /// Receives what there is, at least one byte, at most `bytes.len()`; 0 at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` when nothing arrived for the receive timeout; anything else ends the connection.
+    fn receive_some(&self, bytes: &mut [u8]) -> Result<usize>;
+
     /// Fills `bytes`.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` when nothing at all arrived for the receive timeout; anything else ends the connection.
+    /// All of them end the connection.
     fn receive(&self, bytes: &mut [u8]) -> Result;
 
     /// Sends `head` and then the bytes of `pages`.

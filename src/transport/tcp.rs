@@ -12,6 +12,10 @@ use super::Transport;
 pub(crate) struct Tcp(pub(crate) TcpStream);
 
 impl Transport for Tcp {
+    fn receive_some(&self, bytes: &mut [u8]) -> Result<usize> {
+        self.0.recv(bytes)
+    }
+
     fn receive(&self, bytes: &mut [u8]) -> Result {
         self.0.recv_exact(bytes)
     }
