@@ -39,11 +39,7 @@ pub(crate) fn file_time(time: Timestamp) -> FileTime {
 
 impl FileAttributes {
     /// Reads the attributes of the file at `path`.
-    pub(crate) fn read(
-        scope: &CredScope<'_>,
-        tree: &Tree,
-        path: &Path,
-    ) -> Result<Self, NtStatus> {
+    pub(crate) fn read(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Result<Self, NtStatus> {
         let mut name = EntryName::default();
         path.name(&mut name).map_err(status_of)?;
         Self::read_named(scope, tree, path, name.as_bytes())
@@ -58,7 +54,9 @@ impl FileAttributes {
     ) -> Result<Self, NtStatus> {
         let stat = path.attributes(scope).map_err(status_of)?;
         let kept = kept(scope, tree, path);
-        let stored = kept.attributes.map_or_else(|| assumed(tree, &stat), Attributes);
+        let stored = kept
+            .attributes
+            .map_or_else(|| assumed(tree, &stat), Attributes);
         let is_hidden = tree.share.hides_dot_files() && is_dot_file(name);
         let facts = Facts {
             directory: stat.is_dir(),
@@ -67,7 +65,11 @@ impl FileAttributes {
             encrypted: stat.is_encrypted(),
             ..Facts::default()
         };
-        let stored = if is_hidden { stored.union(Attributes::HIDDEN) } else { stored };
+        let stored = if is_hidden {
+            stored.union(Attributes::HIDDEN)
+        } else {
+            stored
+        };
         Ok(FileAttributes {
             stat,
             dos: shown(stored, facts),
@@ -148,7 +150,10 @@ fn birth(stat: &Stat) -> FileTime {
         return file_time(created);
     }
     let times = [stat.accessed, stat.modified, stat.changed].map(file_time);
-    times.into_iter().min_by_key(|time| time.0).unwrap_or(FileTime(0))
+    times
+        .into_iter()
+        .min_by_key(|time| time.0)
+        .unwrap_or(FileTime(0))
 }
 
 /// Keeps what a client set: attributes and the time of creation. Where the share keeps none, read-only becomes a matter of
@@ -172,7 +177,9 @@ pub(crate) fn store(
         };
     }
     let old = kept(scope, tree, path);
-    let old_attributes = old.attributes.map_or_else(|| assumed(tree, &stat), Attributes);
+    let old_attributes = old
+        .attributes
+        .map_or_else(|| assumed(tree, &stat), Attributes);
     let sparse = old_attributes.intersection(Attributes::SPARSE_FILE);
     let attributes = dos.map_or(old_attributes, |dos| dos.union(sparse));
     let created = created.or(old.creation).unwrap_or_else(|| birth(&stat));
@@ -181,18 +188,15 @@ pub(crate) fn store(
 
 /// Keeps the attributes of a file that was just made or emptied. A file system that cannot is no failure: then they are
 /// what they are assumed to be.
-pub(crate) fn store_new(
-    scope: &CredScope<'_>,
-    tree: &Tree,
-    path: &Path,
-    requested: Attributes,
-) {
+pub(crate) fn store_new(scope: &CredScope<'_>, tree: &Tree, path: &Path, requested: Attributes) {
     let Ok(stat) = path.attributes(scope) else {
         return;
     };
     let new = requested.for_new(stat.is_dir());
     if tree.share.stores_dos_attributes() {
-        let created = kept(scope, tree, path).creation.unwrap_or_else(|| birth(&stat));
+        let created = kept(scope, tree, path)
+            .creation
+            .unwrap_or_else(|| birth(&stat));
         let _ = write(scope, path, new, created);
     } else if new.contains(Attributes::READONLY) {
         let _ = set_read_only(scope, path, &stat, true);
@@ -211,13 +215,20 @@ pub(crate) fn store_sparse(
     }
     let stat = path.attributes(scope).map_err(status_of)?;
     let old = kept(scope, tree, path);
-    let attributes = old.attributes.map_or_else(|| assumed(tree, &stat), Attributes);
+    let attributes = old
+        .attributes
+        .map_or_else(|| assumed(tree, &stat), Attributes);
     let attributes = if sparse {
         attributes.union(Attributes::SPARSE_FILE)
     } else {
         attributes.without(Attributes::SPARSE_FILE)
     };
-    write(scope, path, attributes, old.creation.unwrap_or_else(|| birth(&stat)))
+    write(
+        scope,
+        path,
+        attributes,
+        old.creation.unwrap_or_else(|| birth(&stat)),
+    )
 }
 
 fn write(
@@ -226,10 +237,15 @@ fn write(
     attributes: Attributes,
     created: FileTime,
 ) -> Result<(), NtStatus> {
-    let info = DosInfo { attributes: Some(attributes.0), creation: Some(created) };
+    let info = DosInfo {
+        attributes: Some(attributes.0),
+        creation: Some(created),
+    };
     let mut value = [0; WRITTEN_LEN];
-    info.write(&mut Writer::new(&mut value)).map_err(|_| NtStatus::INTERNAL_ERROR)?;
-    path.set_xattr(scope, KEPT_IN, &value, XattrSet::Any).map_err(status_of)
+    info.write(&mut Writer::new(&mut value))
+        .map_err(|_| NtStatus::INTERNAL_ERROR)?;
+    path.set_xattr(scope, KEPT_IN, &value, XattrSet::Any)
+        .map_err(status_of)
 }
 
 /// Takes the permission to write away from everybody, or gives it back to the owner.
@@ -250,6 +266,9 @@ fn set_read_only(
     if new == old {
         return Ok(());
     }
-    let changes = Changes { permissions: Some(new), ..Changes::default() };
+    let changes = Changes {
+        permissions: Some(new),
+        ..Changes::default()
+    };
     path.change(scope, changes).map_err(status_of)
 }

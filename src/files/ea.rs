@@ -18,6 +18,8 @@ use super::errors::status_of;
 const PREFIX: &[u8] = b"user.";
 /// Names in it that hold DOS attributes and streams.
 const KEPT_BACK: [&[u8]; 2] = [b"DOSATTRIB", b"DosStream."];
+/// Bytes of names that need no allocation.
+const FEW_NAMES: usize = 256;
 /// Longest value that a client can be told.
 const MAX_VALUE: usize = 65_535;
 
@@ -35,8 +37,8 @@ impl Names {
         }
         // Others may add to them meanwhile.
         let room = len.saturating_mul(2).clamp(256, XATTR_LIST_MAX);
-        let mut list = KVec::from_elem(0, room, GFP_KERNEL)
-            .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let mut list =
+            KVec::from_elem(0, room, GFP_KERNEL).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let mut used = 0usize;
         for name in path.xattr_names(scope, &mut list).map_err(status_of)? {
             used = used.saturating_add(name.to_bytes_with_nul().len());
@@ -54,7 +56,8 @@ impl Names {
 
     /// The attributes that clients see: the name in full, and as clients call it.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&CStr, &[u8])> + Clone {
-        self.all().filter_map(|full| shown_name(full.to_bytes()).map(|name| (full, name)))
+        self.all()
+            .filter_map(|full| shown_name(full.to_bytes()).map(|name| (full, name)))
     }
 }
 
@@ -67,20 +70,40 @@ fn shown_name(full: &[u8]) -> Option<&[u8]> {
 
 /// Bytes of all attributes as one list, which is what EaSize tells; zero if there are none.
 pub(crate) fn size(scope: &CredScope<'_>, path: &Path) -> u32 {
-    let Ok(names) = Names::read(scope, path) else {
-        return 0;
+    // Most files have few names or none: those cost one call.
+    let mut few = [0; FEW_NAMES];
+    let total = match path.xattr_names(scope, &mut few) {
+        Ok(names) => total_size(scope, path, names),
+        Err(_) => match Names::read(scope, path) {
+            Ok(names) => total_size(scope, path, names.all()),
+            Err(_) => 0,
+        },
     };
-    let mut total = 0usize;
-    for (full, name) in names.shown() {
-        if let Ok(Some(len)) = path.xattr_len(scope, full) {
-            // An entry's flags and lengths, the name with its end, the value.
-            total = total.saturating_add(name.len()).saturating_add(len).saturating_add(5);
-        }
-    }
     if total == 0 {
         return 0;
     }
     u32::try_from(total.saturating_add(4)).unwrap_or(u32::MAX)
+}
+
+fn total_size<'n>(
+    scope: &CredScope<'_>,
+    path: &Path,
+    names: impl Iterator<Item = &'n CStr>,
+) -> usize {
+    let mut total = 0usize;
+    for full in names {
+        let Some(name) = shown_name(full.to_bytes()) else {
+            continue;
+        };
+        if let Ok(Some(len)) = path.xattr_len(scope, full) {
+            // An entry's flags and lengths, the name with its end, the value.
+            total = total
+                .saturating_add(name.len())
+                .saturating_add(len)
+                .saturating_add(5);
+        }
+    }
+    total
 }
 
 /// Reads the value of the attribute `full` into `value`; `None` if it is gone.

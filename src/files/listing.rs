@@ -122,7 +122,11 @@ impl Enumeration {
                 .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
             self.pattern = copy;
         }
-        self.stage = if is_exact(text(&self.pattern)) { Stage::Exact } else { Stage::This };
+        self.stage = if is_exact(text(&self.pattern)) {
+            Stage::Exact
+        } else {
+            Stage::This
+        };
         self.next = DirPos::START;
         self.is_last = false;
         self.batch.clear();

@@ -110,7 +110,10 @@ fn is_vetoed(share: &Share, name: &names::Path<'_>) -> bool {
 
 /// Whether the configuration hides the name of an entry (`veto files`).
 pub(crate) fn hides(share: &Share, component: &str) -> bool {
-    let patterns = share.veto.iter().filter_map(|pattern| core::str::from_utf8(pattern).ok());
+    let patterns = share
+        .veto
+        .iter()
+        .filter_map(|pattern| core::str::from_utf8(pattern).ok());
     wildcard::is_vetoed(patterns, component)
 }
 
@@ -146,7 +149,11 @@ fn walk(
 ) -> Result<Option<Path>, NtStatus> {
     let manner = Walk {
         crossing: crossing(share),
-        symlinks: if share.follows_symlinks() { Symlinks::Confined } else { Symlinks::Refused },
+        symlinks: if share.follows_symlinks() {
+            Symlinks::Confined
+        } else {
+            Symlinks::Refused
+        },
         blocking: Blocking::Allowed,
     };
     let spelled = CString::try_from_fmt(fmt!("{}", Slashes(name)))
@@ -200,8 +207,9 @@ fn walk_folded(
         }
         at = match walk(scope, share, &at, component)? {
             Some(path) => path,
-            None => find_folded(scope, share, &at, component)?
-                .ok_or(NtStatus::OBJECT_PATH_NOT_FOUND)?,
+            None => {
+                find_folded(scope, share, &at, component)?.ok_or(NtStatus::OBJECT_PATH_NOT_FOUND)?
+            }
         };
     }
     Ok(at)
@@ -255,16 +263,19 @@ fn spelling(
     Ok(found)
 }
 
-/// Whether an entry's name is `name` but for the case of letters.
+/// Whether an entry's name is `name` but for the case of letters, or `name` its 8.3 name.
 fn is_same_name(name: &str, entry: &[u8]) -> bool {
     if name.len() == entry.len() && name.as_bytes().eq_ignore_ascii_case(entry) {
         return true;
     }
-    // Equal names of ASCII letters alone would have been equal above.
-    if name.is_ascii() && entry.is_ascii() {
+    // Equal names of ASCII letters alone would have been equal above, but for short names.
+    let may_be_short = name.contains('~');
+    if name.is_ascii() && entry.is_ascii() && !may_be_short {
         return false;
     }
-    core::str::from_utf8(entry).is_ok_and(|entry| wildcard::same_name(name, entry))
+    core::str::from_utf8(entry).is_ok_and(|entry| {
+        wildcard::same_name(name, entry) || may_be_short && names::is_short_name_of(name, entry)
+    })
 }
 
 /// The last component of a client's name, as the name of an entry to be made.

@@ -29,7 +29,9 @@ impl Identities {
     /// The identities of the server that `config` configures.
     pub(crate) fn new(config: &Config) -> Self {
         let [a, b, c] = config.sub_auth;
-        Identities { domain: Sid::new(5, &[21, a, b, c]).unwrap_or(Sid::NULL) }
+        Identities {
+            domain: Sid::new(5, &[21, a, b, c]).unwrap_or(Sid::NULL),
+        }
     }
 
     /// The SID of a user.
@@ -114,7 +116,10 @@ impl Identities {
             return kept | CLASSES;
         };
         let (mut allowed, mut denied) = (0u16, 0u16);
-        for ace in list.iter().filter(|ace| !ace.flags.contains(AceFlags::INHERIT_ONLY)) {
+        for ace in list
+            .iter()
+            .filter(|ace| !ace.flags.contains(AceFlags::INHERIT_ONLY))
+        {
             let classes = self.classes(stat, &ace.sid);
             let bits = classes & repeated(permission_bits(ace.mask, stat.is_dir()));
             if ace.kind.denies() {

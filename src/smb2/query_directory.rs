@@ -24,7 +24,7 @@ use crate::files::attributes::FileAttributes;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 use crate::files::listing::{Candidate, Enumeration, Listing};
-use crate::files::{lookup, Tree};
+use crate::files::{ea, lookup, Tree};
 use crate::session::Session;
 
 use super::context::{Context, Handled};
@@ -74,7 +74,9 @@ pub(super) fn serve(
         scope: &scope,
         directory: &file.path,
         class,
-        single: request.flags.contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
+        single: request
+            .flags
+            .contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
     };
     let listed = view.answer(&mut enumeration, limit.min(MAX_ANSWER), reply);
     put_back(file, enumeration);
@@ -154,7 +156,11 @@ impl View<'_> {
             return Ok(NtStatus::SUCCESS);
         }
         outcome?;
-        Err(if enumeration.any { NtStatus::NO_MORE_FILES } else { NtStatus::NO_SUCH_FILE })
+        Err(if enumeration.any {
+            NtStatus::NO_MORE_FILES
+        } else {
+            NtStatus::NO_SUCH_FILE
+        })
     }
 
     fn fill(
@@ -188,18 +194,25 @@ impl View<'_> {
         let (path, name) = match candidate {
             Candidate::This => (Some(self.directory.clone()), "."),
             Candidate::Parent => {
-                let above = share.directory().and_then(|root| self.directory.parent(root));
+                let above = share
+                    .directory()
+                    .and_then(|root| self.directory.parent(root));
                 (Some(above.unwrap_or_else(|| self.directory.clone())), "..")
             }
             Candidate::Named(name) if !self.class.needs_stat() && !share.hides_unreadable() => {
-                let entry = DirEntry { name: Text::Str(name), ..DirEntry::default() };
+                let entry = DirEntry {
+                    name: Text::Str(name),
+                    ..DirEntry::default()
+                };
                 return Ok(Some(entries.push(w, &entry)));
             }
-            Candidate::Named(name) => match lookup::entry(self.scope, share, self.directory, name) {
-                Ok(path) => (path, name),
-                // One that cannot be looked at does not hide the others.
-                Err(_) => (None, name),
-            },
+            Candidate::Named(name) => {
+                match lookup::entry(self.scope, share, self.directory, name) {
+                    Ok(path) => (path, name),
+                    // One that cannot be looked at does not hide the others.
+                    Err(_) => (None, name),
+                }
+            }
             Candidate::Exact(name) => match self.exact(name, &mut spelled)? {
                 Some(path) => {
                     let name = core::str::from_utf8(spelled.as_bytes());
@@ -215,7 +228,12 @@ impl View<'_> {
         let Ok(attributes) = read else {
             return Ok(None);
         };
-        Ok(Some(self.write(&attributes, name, entries, w)))
+        let ea_size = if self.class.has_ea_size() {
+            ea::size(self.scope, &path)
+        } else {
+            0
+        };
+        Ok(Some(self.write(&attributes, ea_size, name, entries, w)))
     }
 
     /// The entry that a pattern without wildcards names, and how it is spelled.
@@ -238,14 +256,13 @@ impl View<'_> {
     /// Whether the share shows only what the user may read, and this is not (`hide unreadable`).
     fn is_hidden(&self, candidate: Candidate<'_>, path: &Path) -> bool {
         let is_dot = matches!(candidate, Candidate::This | Candidate::Parent);
-        !is_dot
-            && self.tree.share.hides_unreadable()
-            && path.may(self.scope, May::READ).is_err()
+        !is_dot && self.tree.share.hides_unreadable() && path.may(self.scope, May::READ).is_err()
     }
 
     fn write(
         &self,
         attributes: &FileAttributes,
+        ea_size: u32,
         name: &str,
         entries: &mut EntryWriter,
         w: &mut Writer<'_>,
@@ -265,6 +282,7 @@ impl View<'_> {
             end_of_file: attributes.end_of_file(),
             allocation_size: attributes.allocation(),
             attributes: WireAttributes::from_bits(attributes.dos.0),
+            ea_size,
             file_id: stat.number,
             file_id_128,
             short_name: Text::Str(short.as_ref().map_or("", ShortName::as_str)),

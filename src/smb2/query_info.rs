@@ -91,6 +91,10 @@ impl Room<'_> {
             is_whole = write(w, limit)?;
             buffer.finish(w).map(|_| ())
         })?;
-        Ok(if is_whole { NtStatus::SUCCESS } else { NtStatus::BUFFER_OVERFLOW })
+        Ok(if is_whole {
+            NtStatus::SUCCESS
+        } else {
+            NtStatus::BUFFER_OVERFLOW
+        })
     }
 }

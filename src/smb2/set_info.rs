@@ -47,7 +47,12 @@ pub(super) fn serve(
     }
     cx.check_charge(sent, 0)?;
     let open = cx.open(session, tree, request.file_id)?;
-    let mut target = Target { server: cx.server(), tree, open: &open, waker: None };
+    let mut target = Target {
+        server: cx.server(),
+        tree,
+        open: &open,
+        waker: None,
+    };
     match request.info_type {
         InfoType::FILE => {
             let class = FileInfoClass(request.info_class);

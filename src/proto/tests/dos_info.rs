@@ -89,7 +89,17 @@ fn nonsense_is_malformed() {
     let mut mixed = head("", 4);
     mixed[4] = 3;
     mixed.extend([0; 24]);
-    for bytes in [&b""[..], b"\0", b"20", b"0x", b"0x123456789", b"0xg", &head("", 6), &cut, &mixed] {
+    for bytes in [
+        &b""[..],
+        b"\0",
+        b"20",
+        b"0x",
+        b"0x123456789",
+        b"0xg",
+        &head("", 6),
+        &cut,
+        &mixed,
+    ] {
         assert_eq!(DosInfo::parse(bytes), Err(Malformed), "{bytes:?}");
     }
 }

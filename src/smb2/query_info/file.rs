@@ -55,9 +55,19 @@ pub(super) fn answer(
         return Err(NtStatus::ACCESS_DENIED.into());
     }
     let scope = tree.enter();
-    let view = View { tree, open, file, scope: &scope };
+    let view = View {
+        tree,
+        open,
+        file,
+        scope: &scope,
+    };
     match class {
-        FileInfoClass::EA => view.fixed(room, EaInfo { ea_size: view.ea_size() }),
+        FileInfoClass::EA => view.fixed(
+            room,
+            EaInfo {
+                ea_size: view.ea_size(),
+            },
+        ),
         FileInfoClass::ACCESS => view.fixed(room, view.access()),
         FileInfoClass::POSITION => view.fixed(room, view.position()),
         FileInfoClass::MODE => view.fixed(room, view.mode()),
@@ -112,15 +122,21 @@ impl View<'_> {
     }
 
     fn access(&self) -> AccessInfo {
-        AccessInfo { access: AccessMask::from_bits(self.open.granted.0) }
+        AccessInfo {
+            access: AccessMask::from_bits(self.open.granted.0),
+        }
     }
 
     fn position(&self) -> PositionInfo {
-        PositionInfo { offset: i64::try_from(self.file.position()).unwrap_or(i64::MAX) }
+        PositionInfo {
+            offset: i64::try_from(self.file.position()).unwrap_or(i64::MAX),
+        }
     }
 
     fn mode(&self) -> ModeInfo {
-        ModeInfo { mode: self.file.mode() }
+        ModeInfo {
+            mode: self.file.mode(),
+        }
     }
 
     fn ea_size(&self) -> u32 {
@@ -145,11 +161,19 @@ impl View<'_> {
         match class {
             FileInfoClass::BASIC => fixed(room, basic(&of)),
             FileInfoClass::STANDARD => fixed(room, self.standard(&of)),
-            FileInfoClass::INTERNAL => fixed(room, InternalInfo { file_id: of.stat.number }),
+            FileInfoClass::INTERNAL => fixed(
+                room,
+                InternalInfo {
+                    file_id: of.stat.number,
+                },
+            ),
             FileInfoClass::NETWORK_OPEN => fixed(room, network_open(&of)),
             FileInfoClass::ATTRIBUTE_TAG => fixed(
                 room,
-                AttributeTagInfo { attributes: wire(&of), reparse_tag: ReparseTag::NONE },
+                AttributeTagInfo {
+                    attributes: wire(&of),
+                    reparse_tag: ReparseTag::NONE,
+                },
             ),
             FileInfoClass::COMPRESSION => fixed(
                 room,
@@ -174,7 +198,10 @@ impl View<'_> {
             }
             FileInfoClass::ID => fixed(
                 room,
-                IdInfo { volume_serial: u64::from(of.stat.device), file_id: id_128(&of) },
+                IdInfo {
+                    volume_serial: u64::from(of.stat.device),
+                    file_id: id_128(&of),
+                },
             ),
             FileInfoClass::STAT => fixed(room, self.stat(&of)),
             FileInfoClass::POSIX => posix(&of, room),
@@ -202,16 +229,23 @@ impl View<'_> {
     /// The path from the root of the share, with the separators of clients and `first` in front.
     fn path_name(&self, first: &[u8]) -> Result<KVec<u8>, NtStatus> {
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let root = self.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+        let root = self
+            .tree
+            .share
+            .directory()
+            .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
         let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL).map_err(no_memory)?;
-        let path = self.file.path.path_below(root, &mut buffer).map_err(status_of)?;
-        let mut name = KVec::with_capacity(
-            path.len().saturating_add(first.len()),
-            GFP_KERNEL,
-        )
-        .map_err(no_memory)?;
-        name.extend_from_slice(first, GFP_KERNEL).map_err(no_memory)?;
-        name.extend_from_slice(path, GFP_KERNEL).map_err(no_memory)?;
+        let path = self
+            .file
+            .path
+            .path_below(root, &mut buffer)
+            .map_err(status_of)?;
+        let mut name = KVec::with_capacity(path.len().saturating_add(first.len()), GFP_KERNEL)
+            .map_err(no_memory)?;
+        name.extend_from_slice(first, GFP_KERNEL)
+            .map_err(no_memory)?;
+        name.extend_from_slice(path, GFP_KERNEL)
+            .map_err(no_memory)?;
         for byte in name.iter_mut().filter(|byte| **byte == b'/') {
             *byte = b'\\';
         }
@@ -220,7 +254,11 @@ impl View<'_> {
 
     fn name(&self, class: FileInfoClass, room: &mut Room<'_>) -> Handled {
         // The normalized name is relative to the share and has no separator in front ([MS-FSCC] 2.4.34).
-        let first: &[u8] = if class == FileInfoClass::NAME { b"\\" } else { b"" };
+        let first: &[u8] = if class == FileInfoClass::NAME {
+            b"\\"
+        } else {
+            b""
+        };
         let path = self.path_name(first)?;
         write_name(room, Text::Lossy(&path))
     }
@@ -244,15 +282,21 @@ impl View<'_> {
         let info = AllInfo {
             basic: basic(&of),
             standard: self.standard(&of),
-            internal: InternalInfo { file_id: of.stat.number },
-            ea: EaInfo { ea_size: self.ea_size() },
+            internal: InternalInfo {
+                file_id: of.stat.number,
+            },
+            ea: EaInfo {
+                ea_size: self.ea_size(),
+            },
             access: self.access(),
             position: self.position(),
             mode: self.mode(),
             alignment: AlignmentInfo { alignment: 0 },
             name: NameInfo { name },
         };
-        let size = AllInfo::FIXED.saturating_add(4).saturating_add(name.wire_len());
+        let size = AllInfo::FIXED
+            .saturating_add(4)
+            .saturating_add(name.wire_len());
         room.write(size, |w, limit| info.write_clipped(w, limit))
     }
 
@@ -302,7 +346,11 @@ impl View<'_> {
                         return Ok(true);
                     }
                 };
-                let entry = Ea { flags: 0, name, value };
+                let entry = Ea {
+                    flags: 0,
+                    name,
+                    value,
+                };
                 if entry.write(&mut list, w).is_err() {
                     return Ok(false);
                 }

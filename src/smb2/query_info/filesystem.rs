@@ -83,7 +83,10 @@ pub(super) fn answer(
             room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
         }
         FsInfoClass::OBJECT_ID => {
-            let info = ObjectIdInfo { object_id: object_id(&status), ..ObjectIdInfo::default() };
+            let info = ObjectIdInfo {
+                object_id: object_id(&status),
+                ..ObjectIdInfo::default()
+            };
             room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
         }
         FsInfoClass::SECTOR_SIZE => {
@@ -118,7 +121,10 @@ fn device(tree: &Tree) -> DeviceInfo {
     if !tree.is_writable {
         characteristics |= DeviceCharacteristics::READ_ONLY;
     }
-    DeviceInfo { device_type: DeviceType::DISK, characteristics }
+    DeviceInfo {
+        device_type: DeviceType::DISK,
+        characteristics,
+    }
 }
 
 /// What the file system can do, as far as it is offered over SMB. `fake` is the administrator's word for more.
@@ -136,7 +142,11 @@ fn write_attributes(tree: &Tree, fake: u32, room: &mut Room<'_>) -> Handled {
         attributes |= FsAttributes::READ_ONLY_VOLUME;
     }
     attributes |= FsAttributes::from_bits(fake);
-    let info = AttributeInfo { attributes, max_name_len: MAX_NAME, name: Text::Str(NAME) };
+    let info = AttributeInfo {
+        attributes,
+        max_name_len: MAX_NAME,
+        name: Text::Str(NAME),
+    };
     room.write(MAX_FIXED, |w, limit| info.write_clipped(w, limit))
 }
 
@@ -150,9 +160,15 @@ impl Sizes {
     fn of(status: &FsStatus) -> Self {
         let block = u32::try_from(status.block_size).unwrap_or(SECTOR);
         if block >= SECTOR && block % SECTOR == 0 {
-            Sizes { sectors_per_unit: block / SECTOR, bytes_per_sector: SECTOR }
+            Sizes {
+                sectors_per_unit: block / SECTOR,
+                bytes_per_sector: SECTOR,
+            }
         } else {
-            Sizes { sectors_per_unit: 1, bytes_per_sector: block }
+            Sizes {
+                sectors_per_unit: 1,
+                bytes_per_sector: block,
+            }
         }
     }
 }
@@ -166,7 +182,10 @@ fn serial(status: &FsStatus) -> u32 {
 /// The file system's id and kind.
 fn object_id(status: &FsStatus) -> [u8; 16] {
     let mut id = [0; 16];
-    let parts = Iterator::chain(status.id.to_le_bytes().into_iter(), status.magic.to_le_bytes());
+    let parts = Iterator::chain(
+        status.id.to_le_bytes().into_iter(),
+        status.magic.to_le_bytes(),
+    );
     for (to, from) in id.iter_mut().zip(parts) {
         *to = from;
     }
@@ -174,7 +193,9 @@ fn object_id(status: &FsStatus) -> [u8; 16] {
 }
 
 fn sector_sizes(status: &FsStatus) -> SectorSizeInfo {
-    let physical = u32::try_from(status.block_size).unwrap_or(SECTOR).clamp(SECTOR, 4_096);
+    let physical = u32::try_from(status.block_size)
+        .unwrap_or(SECTOR)
+        .clamp(SECTOR, 4_096);
     SectorSizeInfo {
         logical: SECTOR,
         physical_atomicity: physical,

@@ -2,9 +2,7 @@
 
 //! What QUERY_INFO tells of a named pipe, [MS-FSCC] 2.4.
 
-use smb_proto::file_info::{
-    FileInfoClass, InternalInfo, PipeInfo, PipeLocalInfo, StandardInfo,
-};
+use smb_proto::file_info::{FileInfoClass, InternalInfo, PipeInfo, PipeLocalInfo, StandardInfo};
 use smb_proto::status::NtStatus;
 
 use crate::files::pipe::OpenedPipe;
@@ -31,11 +29,14 @@ pub(super) fn answer(_pipe: &OpenedPipe, class: FileInfoClass, room: &mut Room<'
             };
             room.write(least, |w, _| info.write(w).map(|()| true))
         }
-        FileInfoClass::INTERNAL => {
-            room.write(least, |w, _| InternalInfo { file_id: 0 }.write(w).map(|()| true))
-        }
+        FileInfoClass::INTERNAL => room.write(least, |w, _| {
+            InternalInfo { file_id: 0 }.write(w).map(|()| true)
+        }),
         FileInfoClass::PIPE => {
-            let info = PipeInfo { read_mode: 1, completion_mode: 0 };
+            let info = PipeInfo {
+                read_mode: 1,
+                completion_mode: 0,
+            };
             room.write(least, |w, _| info.write(w).map(|()| true))
         }
         FileInfoClass::PIPE_LOCAL => {

@@ -61,6 +61,8 @@ fn check(open: &Open, needed: Mask) -> Result<(), NtStatus> {
 fn too_small(cx: &Context<'_>, len: usize, room: &mut Room<'_>) -> Handled {
     let with_context = cx.negotiated()?.dialect == Dialect::V3_1_1;
     let needed = u32::try_from(len).map_err(|_| NtStatus::INTERNAL_ERROR)?;
-    room.reply.body(32, |w| error::Reply::write_data(w, &needed.to_le_bytes(), with_context))?;
+    room.reply.body(32, |w| {
+        error::Reply::write_data(w, &needed.to_le_bytes(), with_context)
+    })?;
     Ok(NtStatus::BUFFER_TOO_SMALL)
 }

@@ -35,6 +35,7 @@ pub(super) fn set(
         TimeChange::Set(time) => Some(time),
         _ => None,
     };
+    let before = file.path.attributes(scope).map_err(status_of)?;
     if dos.is_some() || created.is_some() {
         attributes::store(scope, target.tree, &file.path, dos, created)?;
     }
@@ -44,7 +45,16 @@ pub(super) fn set(
         changed: timestamp(changed),
         ..Changes::default()
     };
-    file.path.change(scope, changes).map_err(status_of)
+    file.path.change(scope, changes).map_err(status_of)?;
+    if changes.changed.is_none() {
+        // A time that the client does not set stays, that of the change by this very request included.
+        let kept = Changes {
+            changed: Some(before.changed),
+            ..Changes::default()
+        };
+        let _ = file.path.change(scope, kept);
+    }
+    Ok(())
 }
 
 fn timestamp(change: TimeChange) -> Option<Timestamp> {
@@ -52,5 +62,8 @@ fn timestamp(change: TimeChange) -> Option<Timestamp> {
         return None;
     };
     let (seconds, nanoseconds) = time.to_unix();
-    Some(Timestamp { seconds, nanoseconds })
+    Some(Timestamp {
+        seconds,
+        nanoseconds,
+    })
 }

@@ -68,7 +68,11 @@ fn check(
     file: &OpenedFile,
     minds_read_only: bool,
 ) -> Result<(), NtStatus> {
-    let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let root = target
+        .tree
+        .share
+        .directory()
+        .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     if file.path.is_same(root) || file.path.is_mount_root() {
         return Err(NtStatus::CANNOT_DELETE);
     }

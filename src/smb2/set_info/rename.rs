@@ -36,7 +36,11 @@ pub(super) fn rename(
     new: &NewName<'_>,
 ) -> Result<(), Halt> {
     target.require(required::DELETE)?;
-    let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let root = target
+        .tree
+        .share
+        .directory()
+        .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     if file.path.is_same(root) {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
@@ -78,9 +82,14 @@ pub(super) fn rename(
     };
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let before = file.path.attributes(scope).map_err(status_of)?;
-    file.path.rename(scope, root, &place.parent, last, replace).map_err(moving_status)?;
+    file.path
+        .rename(scope, root, &place.parent, last, replace)
+        .map_err(moving_status)?;
     // To clients a new name is no change of the file. Who does not own it cannot have that.
-    let changes = Changes { changed: Some(before.changed), ..Changes::default() };
+    let changes = Changes {
+        changed: Some(before.changed),
+        ..Changes::default()
+    };
     let _ = file.path.change(scope, changes);
     Ok(())
 }
@@ -98,7 +107,11 @@ pub(super) fn link(
     if file.admission.state.is_delete_pending() {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    let root = target.tree.share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let root = target
+        .tree
+        .share
+        .directory()
+        .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     let text = to_utf8(&new.name)?;
     let name = parse(&text)?;
     let place = Place::find(target, scope, root, &name)?;
@@ -110,7 +123,10 @@ pub(super) fn link(
         existing.remove(scope, root).map_err(moving_status)?;
     }
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    place.parent.create_link(scope, last, &file.path).map_err(moving_status)?;
+    place
+        .parent
+        .create_link(scope, last, &file.path)
+        .map_err(moving_status)?;
     Ok(())
 }
 
@@ -122,10 +138,11 @@ fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
     }
     // No character takes more than three bytes for two.
     let room = len.saturating_mul(2);
-    let mut text = KVec::from_elem(0, room, GFP_KERNEL)
-        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let mut text =
+        KVec::from_elem(0, room, GFP_KERNEL).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let mut w = Writer::new(&mut text);
-    name.to_utf8(&mut w).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    name.to_utf8(&mut w)
+        .map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let used = w.len();
     text.truncate(used);
     Ok(text)
@@ -166,10 +183,18 @@ impl<'a> Place<'a> {
     ) -> Result<Self, NtStatus> {
         let last = name.last();
         match lookup::find(scope, target.tree, name, Case::Insensitive)? {
-            Found::Missing(parent) => Ok(Place { parent, last, existing: None }),
+            Found::Missing(parent) => Ok(Place {
+                parent,
+                last,
+                existing: None,
+            }),
             Found::Existing(path) => {
                 let parent = path.parent(root).ok_or(NtStatus::ACCESS_DENIED)?;
-                Ok(Place { parent, last, existing: Some(path) })
+                Ok(Place {
+                    parent,
+                    last,
+                    existing: Some(path),
+                })
             }
         }
     }
