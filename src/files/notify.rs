@@ -336,6 +336,11 @@ impl Place {
         Some(Place { parent, name })
     }
 
+    /// Whether both are in one directory.
+    pub(crate) fn is_beside(&self, other: &Place) -> bool {
+        self.parent.is_same(&other.parent)
+    }
+
     /// Tells those who watch that `what` happened here.
     pub(crate) fn tell(&self, files: &OpenFiles, root: &Path, what: What) {
         let mut directory = Some(self.parent.clone());

@@ -27,6 +27,7 @@ mod query_info;
 mod read;
 pub(crate) mod session_setup;
 mod set_info;
+mod telling;
 mod tree_connect;
 mod tree_disconnect;
 mod write;

@@ -28,6 +28,7 @@ use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
+use super::telling::Telling;
 use super::wait::{self, Waker};
 
 /// Bits of FileModeInformation that can be set: write-through, sequential, synchronous ([MS-FSA] 2.1.5.15.10).
@@ -53,9 +54,10 @@ pub(super) fn serve(
         open: &open,
         waker: None,
     };
+    let class = FileInfoClass(request.info_class);
+    let telling = Telling::before(&cx.server().files, &open, request.info_type, class);
     match request.info_type {
         InfoType::FILE => {
-            let class = FileInfoClass(request.info_class);
             match target.set_file(class, request.data) {
                 Err(Halt::Later) => {
                     let waker = cx.waker()?;
@@ -76,6 +78,7 @@ pub(super) fn serve(
         InfoType::QUOTA => return Err(NtStatus::NOT_SUPPORTED.into()),
         _ => return Err(NtStatus::INVALID_PARAMETER.into()),
     }
+    telling.done();
     reply.body(8, |w| Answer.write(w))?;
     Ok(NtStatus::SUCCESS)
 }
