@@ -161,6 +161,7 @@ impl OpenFiles {
         let known = by_key.get(&key).cloned();
         let state = known.clone().unwrap_or(fresh);
         let outcome = state.inner.lock().admit(asking, &mut notices);
+        let lease = lease.filter(|_| matches!(outcome, Ok(Outcome::Yes(Cached::Lease(..)))));
         if let Ok(Outcome::Yes(_)) = outcome {
             if known.is_none() {
                 by_key.insert(node);

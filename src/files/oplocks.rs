@@ -367,10 +367,14 @@ impl Caching {
         target: Target,
         situation: &Situation,
     ) -> Result<Cached, NtStatus> {
+        if situation.kind == Kind::Directory && !situation.directory_leases {
+            return Ok(Cached::Nothing);
+        }
         let WantedLease { id, state, version, epoch } = wanted;
         let own = self.find(HolderId::Lease(id)).map_or(0, |holder| holder.data.lease);
         let opens = situation.opens.lease.saturating_sub(own);
         let others = self.others(Some(id), opens, situation);
+        let wanted = state;
         let state = lease::grantable(state, situation.kind, situation.directory_leases, others);
         if let Some(holder) = self.find_mut(HolderId::Lease(id)) {
             holder
@@ -379,6 +383,8 @@ impl Caching {
                 .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
             holder.data.add(situation.new);
             if let Grant::Lease(_, lease) = &mut holder.grant {
+                // A lease grows to all that is wanted, or not at all.
+                let state = if state == wanted { state } else { State::NONE };
                 return Ok(Cached::Lease(lease.version(), lease.reopen(state)));
             }
         }
@@ -397,6 +403,8 @@ impl Caching {
                 continue;
             }
             let state = holder.state();
+            // Nobody caches writes while another caches anything, be it for an open that takes no part otherwise.
+            others.opens |= state.reads();
             others.write_caching |= state.writes();
             others.handle_lease |= holder.is_lease() && state.handles();
             others.oplock |= !holder.is_lease();
