@@ -4,18 +4,20 @@
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::{new_mutex, Mutex};
+use kernel::sync::{new_mutex, Arc, Mutex};
 
 use linux::file::File;
 use linux::path::Path;
 use smb_model::create::Options;
+use smb_model::lease::Trigger;
 use smb_proto::change_notify::Action;
 use smb_proto::status::NtStatus;
+
+use crate::server::Server;
 
 use super::inode::Admission;
 use super::listing::Listing;
 use super::notify::{Place, What};
-use super::OpenFiles;
 use super::Tree;
 
 /// Options of CREATE that FileModeInformation tells: write-through, sequential, unbuffered, synchronous, delete on close.
@@ -84,10 +86,13 @@ impl OpenedFile {
     }
 
     /// Takes the open out of the file's state, and deletes the file if this was the last one and it is to go.
-    pub(crate) fn close(&self, files: &OpenFiles, tree: &Tree) {
+    pub(crate) fn close(&self, server: &Arc<Server>, tree: &Tree) {
         if self.delete_on_close.load(Relaxed) {
             self.admission.state.set_delete_pending(true);
+            // Nobody waits: the file goes with its last open, and those who cache handles are to close theirs.
+            let _ = self.admission.disturb(server, Trigger::Move, None);
         }
+        let files = &server.files;
         let state = &self.admission.state;
         let goes_now = self.posix_delete.load(Relaxed) && state.is_delete_pending();
         let is_last = self.admission.leave();

@@ -69,7 +69,7 @@ impl Open {
 
     /// Ends the open: delete-on-close takes effect, a pipe is closed. Requests that hold it finish their I/O. Only the
     /// first call does anything.
-    pub(crate) fn close(&self, server: &Server) {
+    pub(crate) fn close(&self, server: &Arc<Server>) {
         if self.closed.xchg(true, kernel::sync::atomic::Full) {
             return;
         }
@@ -79,7 +79,7 @@ impl Open {
                 if file.is_directory() {
                     file.admission.state.close_watch(&server.files, self.id.volatile);
                 }
-                file.close(&server.files, &self.tree);
+                file.close(server, &self.tree);
             }
             Object::Pipe(pipe) => pipe.close(server),
         }
@@ -151,17 +151,17 @@ impl OpenTable {
     }
 
     /// Closes what is open on the tree connect `tree_id`.
-    pub(crate) fn close_tree(&self, server: &Server, tree_id: u32) {
+    pub(crate) fn close_tree(&self, server: &Arc<Server>, tree_id: u32) {
         self.close_where(server, |open| open.tree.id == tree_id);
     }
 
     /// Closes everything, and takes nothing in any more.
-    pub(crate) fn close_all(&self, server: &Server) {
+    pub(crate) fn close_all(&self, server: &Arc<Server>) {
         self.inner.lock().is_closed = true;
         self.close_where(server, |_| true);
     }
 
-    fn close_where(&self, server: &Server, matches: impl Fn(&Open) -> bool) {
+    fn close_where(&self, server: &Arc<Server>, matches: impl Fn(&Open) -> bool) {
         loop {
             let id = {
                 let inner = self.inner.lock();

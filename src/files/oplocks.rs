@@ -447,8 +447,13 @@ impl Caching {
                 holder.give_up();
             }
         }
+        let before = self.holders.len();
         self.sweep();
-        self.let_go(wakers);
+        // Who waits for a break waits until all of it is over, which the close of one of several opens does not change.
+        let is_breaking = self.holders.iter().any(Holder::is_breaking);
+        if self.holders.len() != before || !is_breaking {
+            self.let_go(wakers);
+        }
         actor.lease.is_some_and(|id| self.find(HolderId::Lease(id)).is_none())
     }
 

@@ -214,7 +214,7 @@ impl Session {
     }
 
     /// Counts a connection out; the last one ends the session.
-    pub(crate) fn leave(&self, conn: &Connection, server: &Server) {
+    pub(crate) fn leave(&self, conn: &Connection, server: &Arc<Server>) {
         let is_last = {
             let mut connections = self.connections.lock();
             connections.retain(|id| *id != conn.id);
@@ -237,7 +237,7 @@ impl Session {
 
     /// Ends the session: its files are closed, its tree connects forgotten, [MS-SMB2] 3.3.4.12. Requests that are in
     /// work finish on what they hold; nothing new is taken in.
-    pub(crate) fn end(&self, server: &Server) {
+    pub(crate) fn end(&self, server: &Arc<Server>) {
         self.move_to(SessionState::Ended);
         server.sessions.remove(self.id);
         self.opens.close_all(server);
