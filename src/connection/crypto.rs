@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signing and sealing of messages, [MS-SMB2] 3.1.4.1, 3.1.4.3 and 3.1.5.1. Keys are prepared once; nothing here allocates
-//! per message.
+//! Signing and sealing of messages, [MS-SMB2] 3.1.4.1, 3.1.4.3 and 3.1.5.1. Keys are prepared once.
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
@@ -137,17 +136,17 @@ impl Sealer {
         let pages = payload.as_ref().map_or(0, |pages| pages.len());
         let len = message.len().checked_add(pages).ok_or(EOVERFLOW)?;
         let used = self.take_turn()?;
-        let pages = payload.into_iter().flat_map(PageVec::spans_mut);
-        let parts = Iterator::chain(core::iter::once(SpanMut::from(message)), pages);
         match &self.key {
             CipherKey::Gcm(key) => {
                 let nonce = self.nonces.gcm(used).ok_or(EOVERFLOW)?;
                 finish(nonce, len, session_id, |nonce, aad| {
-                    key.seal_in_place(nonce, [aad], parts)
+                    key.seal_in_place(nonce, aad, message, payload)
                 })
             }
             CipherKey::Ccm(key) => {
                 let nonce = self.nonces.ccm(used).ok_or(EOVERFLOW)?;
+                let pages = payload.into_iter().flat_map(PageVec::spans_mut);
+                let parts = Iterator::chain(core::iter::once(SpanMut::from(message)), pages);
                 finish(nonce, len, session_id, |nonce, aad| {
                     key.seal_in_place(nonce, aad, len, parts)
                 })
@@ -245,7 +244,7 @@ impl Opener {
         match &self.key {
             CipherKey::Gcm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                key.open(nonce, [aad], [message], tag)
+                key.open(nonce, aad, message, tag)
             }
             CipherKey::Ccm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;

@@ -56,8 +56,8 @@ mod tests {
         let mut out = [0; 60];
         let made = key.seal(&nonce, aad.chunks(7), plain.chunks(9), out.chunks_mut(11));
         assert!(made == Ok(tag) && out == sealed);
-        assert!(key.open(&nonce, [&aad], out.chunks_mut(5), &tag) == Ok(()) && out == plain);
-        assert!(key.open(&nonce, [&aad], out.chunks_mut(5), &tag) == Err(EBADMSG));
+        assert!(key.open(&nonce, &aad, &mut out, &tag) == Ok(()) && out == plain);
+        assert!(key.open(&nonce, &aad, &mut out, &tag) == Err(EBADMSG));
         let short = key.seal(&nonce, [&aad], [&plain], [&mut out[..59]]);
         assert!(short == Err(ENOSPC));
     }
@@ -116,9 +116,15 @@ mod tests {
         Ok(bytes)
     }
 
+    fn copy_of(bytes: &[u8]) -> Result<KVVec<u8>> {
+        let mut copy = KVVec::new();
+        copy.extend_from_slice(bytes, GFP_KERNEL)?;
+        Ok(copy)
+    }
+
     #[test]
     fn sealing_from_pages_into_pages() {
-        for len in [0, 1, 15, 4096, 70_001] {
+        for len in [0, 1, 15, 434, 435, 436, 4096, 70_001, 5 << 20] {
             let src = pages_of(len).unwrap();
             let plain = bytes_of(&src).unwrap();
             let (mut head, mut dst) = ([5; 77], PageVec::alloc(len).unwrap());
@@ -138,11 +144,27 @@ mod tests {
             let tag = key
                 .seal_behind(&nonce, &aad, &mut head, &src, &mut dst)
                 .unwrap();
-            key.open(&nonce, [&aad], [&mut head[..0]], &tag)
-                .unwrap_err();
-            let mut body = bytes_of(&dst).unwrap();
-            let opened = key.open(&nonce, [&aad], [&mut head[..], &mut body], &tag);
-            assert!(opened == Ok(()) && head == [5; 77] && body[..] == plain[..]);
+            key.open(&nonce, &aad, &mut [], &tag).unwrap_err();
+            let mut whole = KVVec::new();
+            whole.extend_from_slice(&head, GFP_KERNEL).unwrap();
+            whole
+                .extend_from_slice(&bytes_of(&dst).unwrap(), GFP_KERNEL)
+                .unwrap();
+            let sealed = copy_of(&whole).unwrap();
+            assert!(key.open(&nonce, &aad, &mut whole, &tag) == Ok(()));
+            assert!(whole[..77] == [5; 77] && whole[77..] == plain[..]);
+            // The library in pieces, and the pages in place, come to the same.
+            let mut out = copy_of(&whole).unwrap();
+            let made = key.seal(&nonce, [&aad], whole.chunks(1000), out.chunks_mut(777));
+            assert!(made == Ok(tag) && out[..] == sealed[..]);
+            let (mut head, mut own) = ([5; 77], pages_of(len).unwrap());
+            let made = key.seal_in_place(&nonce, &aad, &mut head, Some(&mut own));
+            assert!(made == Ok(tag) && head == sealed[..77]);
+            assert!(bytes_of(&own).unwrap()[..] == sealed[77..]);
+            if let Some(last) = out.last_mut() {
+                *last ^= 1;
+            }
+            assert!(key.open(&nonce, &aad, &mut out, &tag) == Err(EBADMSG));
         }
     }
 

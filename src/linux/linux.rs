@@ -6,6 +6,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod sys;
+mod aead;
 pub mod buffer;
 pub mod cipher;
 #[cfg(CONFIG_KUNIT)]

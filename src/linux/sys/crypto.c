@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/build_bug.h>
+#include <linux/vmalloc.h>
+#include <crypto/aead.h>
 #include "crypto.h"
 
 #define KSMBD_ALIGNED(type) static_assert(__alignof__(type) <= 16)
@@ -205,6 +207,73 @@ void ksmbd_ccm_encrypt_final(void *ctx, u8 *tag)
 int ksmbd_ccm_decrypt_final(void *ctx, const u8 *tag)
 {
 	return aes_ccm_decrypt_final(ctx, tag);
+}
+
+void *ksmbd_aead_alloc(const char *name)
+{
+	return crypto_alloc_aead(name, 0, CRYPTO_ALG_ASYNC);
+}
+
+void ksmbd_aead_free(void *tfm)
+{
+	crypto_free_aead(tfm);
+}
+
+int ksmbd_aead_key(void *tfm, const u8 *key, unsigned int key_len)
+{
+	return crypto_aead_setkey(tfm, key, key_len);
+}
+
+int ksmbd_aead_tag_size(void *tfm, unsigned int tag_len)
+{
+	return crypto_aead_setauthsize(tfm, tag_len);
+}
+
+size_t ksmbd_aead_request_size(void *tfm)
+{
+	return sizeof(struct aead_request) + crypto_aead_reqsize(tfm);
+}
+
+static struct aead_request *prepared(struct aead_request *request, void *tfm, struct scatterlist *src, struct scatterlist *dst,
+				     unsigned int len, unsigned int ad_len, u8 *nonce)
+{
+	aead_request_set_tfm(request, tfm);
+	aead_request_set_callback(request, CRYPTO_TFM_REQ_MAY_SLEEP, NULL, NULL);
+	aead_request_set_crypt(request, src, dst, len, nonce);
+	aead_request_set_ad(request, ad_len);
+	return request;
+}
+
+int ksmbd_aead_encrypt(void *request, void *tfm, struct scatterlist *src, struct scatterlist *dst, unsigned int len, unsigned int ad_len, u8 *nonce)
+{
+	return crypto_aead_encrypt(prepared(request, tfm, src, dst, len, ad_len, nonce));
+}
+
+int ksmbd_aead_decrypt(void *request, void *tfm, struct scatterlist *src, struct scatterlist *dst, unsigned int len, unsigned int ad_len, u8 *nonce)
+{
+	return crypto_aead_decrypt(prepared(request, tfm, src, dst, len, ad_len, nonce));
+}
+
+void ksmbd_sg_set(struct scatterlist *sg, const void *at, unsigned int len)
+{
+	*sg = (struct scatterlist) {};
+	sg_set_buf(sg, at, len);
+}
+
+void ksmbd_sg_end(struct scatterlist *sg)
+{
+	sg_mark_end(sg);
+}
+
+/* Where the byte at an address is in the direct mapping, or in the image of the kernel. */
+void *ksmbd_linear_address(const void *at)
+{
+	struct page *page;
+
+	if (likely(!is_vmalloc_or_module_addr(at)))
+		return (void *)at;
+	page = vmalloc_to_page(at);
+	return page ? page_address(page) + offset_in_page(at) : NULL;
 }
 
 struct page *ksmbd_alloc_page(gfp_t gfp)

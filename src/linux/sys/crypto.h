@@ -5,6 +5,7 @@
 
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/scatterlist.h>
 #include <linux/string.h>
 #include <crypto/aes-cbc-macs.h>
 #include <crypto/aes-ccm.h>
@@ -74,6 +75,17 @@ void ksmbd_ccm_encrypt(void *ctx, u8 *dst, const u8 *src, size_t len);
 void ksmbd_ccm_decrypt(void *ctx, u8 *dst, const u8 *src, size_t len);
 void ksmbd_ccm_encrypt_final(void *ctx, u8 *tag);
 int ksmbd_ccm_decrypt_final(void *ctx, const u8 *tag);
+
+void *ksmbd_aead_alloc(const char *name);
+void ksmbd_aead_free(void *tfm);
+int ksmbd_aead_key(void *tfm, const u8 *key, unsigned int key_len);
+int ksmbd_aead_tag_size(void *tfm, unsigned int tag_len);
+size_t ksmbd_aead_request_size(void *tfm);
+int ksmbd_aead_encrypt(void *request, void *tfm, struct scatterlist *src, struct scatterlist *dst, unsigned int len, unsigned int ad_len, u8 *nonce);
+int ksmbd_aead_decrypt(void *request, void *tfm, struct scatterlist *src, struct scatterlist *dst, unsigned int len, unsigned int ad_len, u8 *nonce);
+void ksmbd_sg_set(struct scatterlist *sg, const void *at, unsigned int len);
+void ksmbd_sg_end(struct scatterlist *sg);
+void *ksmbd_linear_address(const void *at);
 
 struct page *ksmbd_alloc_page(gfp_t gfp);
 unsigned long ksmbd_alloc_pages(gfp_t gfp, unsigned int count, struct page **pages);
