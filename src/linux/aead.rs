@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! AES-GCM by the kernel's crypto API, whose drivers encrypt and authenticate in one vectorised pass over a message that is
-//! described by scatterlists. For long messages this is several times as fast as lib/crypto; a short one does not pay for
+//! described by scatterlists. For long messages this is several times as fast as lib/crypto; the shortest do not pay for
 //! the lists.
 
 use crate::pages::PageVec;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! AES-CMAC, AES-GCM and AES-CCM: keys prepared once, messages in any number of parts. All by the kernel's lib/crypto, but
-//! for long AES-GCM messages, which the crypto API's drivers encrypt several times as fast.
+//! for AES-GCM of all but the shortest messages, which the crypto API's drivers encrypt several times as fast.
 //!
 //! Used for signing ([MS-SMB2] 3.1.4.1; AES-GMAC is AES-GCM over associated data alone) and for encryption (3.1.4.3).
-//! Nothing here allocates but the preparation of a key, and AES-GCM once for a long message.
+//! Nothing here allocates but the preparation of a key, and AES-GCM once for a message.
 
 use crate::aead::Aead;
 use crate::pages::PageVec;
@@ -152,8 +152,8 @@ pub struct GcmKey {
 /// Longest key of AES-GCM in bytes.
 const GCM_KEY_MAX: usize = 32;
 
-/// From how many bytes on a message takes the crypto API: shorter ones cost less than the lists that describe them.
-const AEAD_MIN: usize = 512;
+/// From how many bytes on a message takes the crypto API: the lists that describe a shorter one cost more than they save.
+const AEAD_MIN: usize = 64;
 
 /// Nonce of AES-GCM and AES-GMAC.
 pub type GcmNonce = [u8; 12];

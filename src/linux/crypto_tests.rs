@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn sealing_from_pages_into_pages() {
-        for len in [0, 1, 15, 434, 435, 436, 4096, 70_001, 5 << 20] {
+        for len in [0, 1, 15, 4096, 70_001, 5 << 20] {
             let src = pages_of(len).unwrap();
             let plain = bytes_of(&src).unwrap();
             let (mut head, mut dst) = ([5; 77], PageVec::alloc(len).unwrap());
