@@ -467,7 +467,11 @@ impl Caching {
         wakers: &mut Wakers,
     ) -> Result<Level, NtStatus> {
         let Some(holder) = self.find_mut(HolderId::Oplock(open)) else {
-            return Oplock::default().acknowledge(level).map(|acknowledged| acknowledged.level);
+            // It has none, or none any more: then there is nothing to acknowledge either.
+            return Err(match Level::from_wire(level) {
+                Some(_) => NtStatus::INVALID_OPLOCK_PROTOCOL,
+                None => NtStatus::INVALID_PARAMETER,
+            });
         };
         let Grant::Oplock(oplock) = &mut holder.grant else {
             return Err(NtStatus::INTERNAL_ERROR);
