@@ -173,7 +173,9 @@ fn finish(
     let session = &channel.session;
     let Login { account, is_anonymous, is_guest, key, token } = login;
     let user = User::new(account, is_guest, is_anonymous)?;
-    check_same_user(session, &user)?;
+    if channel.is_binding() {
+        check_same_user(session, &user)?;
+    }
     if key.is_none() && must_sign(cx, request, true)? && !is_anonymous {
         debug!(cx.server(), Auth, "{}: a guest cannot sign\n", cx.conn.peer);
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
@@ -214,7 +216,7 @@ fn finish(
     Ok(NtStatus::SUCCESS)
 }
 
-/// Reauthentication and binding are for the session's own user.
+/// Binding is for the session's own user; reauthentication may bring another, who is then the session's, as on Windows.
 fn check_same_user(session: &Session, user: &User) -> Result<(), NtStatus> {
     match session.user() {
         Some(current) if !current.is_same(user) => Err(NtStatus::ACCESS_DENIED),
@@ -271,13 +273,13 @@ fn end_previous(cx: &Context<'_>, request: &Request<'_>, session: &Session, user
     }
 }
 
-/// Undoes what a failed step began. A session that was in use before stays.
+/// Undoes what a failed step began; a session that could not be renewed ends, [MS-SMB2] 3.3.5.5.3.
 fn abandon(cx: &Context<'_>, channel: &Channel) {
     let session = &channel.session;
     let _exchange = channel.exchange.lock().take();
     if channel.is_binding() {
         cx.conn.channels.remove(session.id);
-    } else if session.state() == SessionState::InProgress {
+    } else {
         session.end(cx.server());
     }
 }

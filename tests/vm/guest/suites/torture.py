@@ -11,7 +11,7 @@ from lib.registry import Suite
 
 suite = Suite("torture", disk="1G", cost=400, memory=1536)
 ROOT = "/srv/smb/share"
-SECONDS = 60
+SECONDS = 240
 FOLDER = next(path for path in ("/work/expect", "/src/tests/expect") if os.path.isdir(path))
 
 
