@@ -154,7 +154,11 @@ impl FileState {
 
     /// Until when an acknowledgment is awaited, if one is.
     fn deadline(&self) -> Option<u64> {
-        self.inner.lock().caching.as_ref().and_then(|caching| caching.deadline())
+        self.inner
+            .lock()
+            .caching
+            .as_ref()
+            .and_then(|caching| caching.deadline())
     }
 }
 

@@ -29,7 +29,6 @@ pub(crate) struct OpenedFile {
     pub(crate) path: Path,
     /// What data goes through: none if neither reading nor writing was asked for, and for directories.
     file: Option<File>,
-    pub(crate) options: Options,
     pub(crate) admission: Admission,
     /// Whether this open's close marks the file for deletion.
     delete_on_close: Atomic<bool>,
@@ -58,7 +57,6 @@ impl OpenedFile {
         Ok(OpenedFile {
             path,
             file,
-            options,
             admission,
             delete_on_close: Atomic::new(options.contains(Options::DELETE_ON_CLOSE)),
             posix_delete: Atomic::new(false),
@@ -103,7 +101,11 @@ impl OpenedFile {
                 // A directory that was filled meanwhile stays, and so does what the user may not delete after all.
                 let removed = self.path.remove(&scope, root);
                 if let (Some(place), Ok(())) = (place, removed) {
-                    place.tell(files, root, What::entry(Action::REMOVED, self.is_directory()));
+                    place.tell(
+                        files,
+                        root,
+                        What::entry(Action::REMOVED, self.is_directory()),
+                    );
                 }
             }
             drop(scope);

@@ -26,7 +26,9 @@ use crate::smb2::wait::Waker;
 use super::breaks;
 use super::locks::{FileLocks, Wakers};
 use super::notify::{WatchCount, Watches};
-use super::oplocks::{Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted};
+use super::oplocks::{
+    Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted,
+};
 
 /// How often breaks that are not answered are looked for, milliseconds.
 const TICK_MS: u32 = 1_000;
@@ -287,7 +289,10 @@ impl Inner {
         if self.delete_pending {
             return Err(NtStatus::DELETE_PENDING);
         }
-        let actor = Actor { open: asking.target.open.volatile, lease: asking.wanted.lease() };
+        let actor = Actor {
+            open: asking.target.open.volatile,
+            lease: asking.wanted.lease(),
+        };
         let conflicts = self.sharing.conflicts(asking.access, asking.share);
         if let Some(caching) = &mut self.caching {
             let trigger = |of_lease| {
@@ -324,7 +329,11 @@ impl Inner {
         }
         let is_directory = asking.path.is_dir();
         let situation = Situation {
-            kind: if is_directory { Kind::Directory } else { Kind::File },
+            kind: if is_directory {
+                Kind::Directory
+            } else {
+                Kind::File
+            },
             directory_leases: asking.directory_leases,
             has_locks: self.locks.as_ref().is_some_and(|locks| !locks.is_empty()),
             opens: self.data_opens,
@@ -384,12 +393,10 @@ impl FileState {
     /// Whether an open of the directory stands in the way of a name that comes to it: whoever adds one opens the directory in
     /// order to write, and shares everything but its deletion.
     pub(crate) fn forbids_new_names(&self) -> bool {
-        self.inner.lock().sharing.conflicts(Mask::ADD_FILE, Share::READ.union(Share::WRITE))
-    }
-
-    /// Number of opens.
-    pub(crate) fn opens(&self) -> u32 {
-        self.inner.lock().opens
+        self.inner
+            .lock()
+            .sharing
+            .conflicts(Mask::ADD_FILE, Share::READ.union(Share::WRITE))
     }
 }
 
@@ -407,7 +414,10 @@ pub(crate) struct Admission {
 impl Admission {
     /// The open, as one who does something to the file.
     pub(crate) fn actor(&self) -> Actor {
-        Actor { open: self.open, lease: self.lease }
+        Actor {
+            open: self.open,
+            lease: self.lease,
+        }
     }
 
     /// Takes the open out, with what it caches. `true` if it was the last one of a file that is to be deleted: the caller
@@ -435,7 +445,11 @@ impl Admission {
             (Some(leases), Some(id)) if lease_ended => leases.remove_node(id),
             _ => None,
         };
-        let node = if is_over { by_key.remove_node(&self.state.key) } else { None };
+        let node = if is_over {
+            by_key.remove_node(&self.state.key)
+        } else {
+            None
+        };
         drop(by_key);
         drop(leases);
         drop((node, lease));

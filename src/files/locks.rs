@@ -97,8 +97,12 @@ impl FileLocks {
     fn near(&self, range: &Range) -> &[Lock<Owner>] {
         let lowest = range.offset().saturating_sub(self.longest);
         let highest = range.offset().saturating_add(range.length());
-        let from = self.held.partition_point(|lock| lock.range.offset() < lowest);
-        let to = self.held.partition_point(|lock| lock.range.offset() <= highest);
+        let from = self
+            .held
+            .partition_point(|lock| lock.range.offset() < lowest);
+        let to = self
+            .held
+            .partition_point(|lock| lock.range.offset() <= highest);
         self.held.get(from..to).unwrap_or(&[])
     }
 
@@ -130,7 +134,9 @@ impl FileLocks {
         if self.held.is_empty() {
             self.longest = 0;
         }
-        let at = self.held.partition_point(|old| old.range.offset() <= lock.range.offset());
+        let at = self
+            .held
+            .partition_point(|old| old.range.offset() <= lock.range.offset());
         let inserted = self.held.insert_within_capacity(at, lock);
         inserted.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         self.longest = self.longest.max(lock.range.length());
@@ -157,7 +163,11 @@ impl FileLocks {
         }
         let ticket = self.next_ticket;
         self.next_ticket = ticket.wrapping_add(1);
-        let waiter = Waiter { ticket, lock, waker: waker.clone() };
+        let waiter = Waiter {
+            ticket,
+            lock,
+            waker: waker.clone(),
+        };
         self.waiting
             .push(waiter, GFP_KERNEL)
             .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
@@ -166,11 +176,19 @@ impl FileLocks {
 
     /// Ends a wait: whether it ended with the lock.
     pub(super) fn collect(&mut self, ticket: u64) -> bool {
-        if let Some(at) = self.waiting.iter().position(|waiter| waiter.ticket == ticket) {
+        if let Some(at) = self
+            .waiting
+            .iter()
+            .position(|waiter| waiter.ticket == ticket)
+        {
             let _ = self.waiting.remove(at);
             return false;
         }
-        match self.granted.iter().position(|(granted, _)| *granted == ticket) {
+        match self
+            .granted
+            .iter()
+            .position(|(granted, _)| *granted == ticket)
+        {
             Some(at) => self.granted.remove(at).is_ok(),
             None => false,
         }
@@ -195,7 +213,12 @@ impl FileLocks {
     /// Takes back the locks that a request took before one that failed.
     pub(super) fn roll_back(&mut self, taken: &[Lock<Owner>], wakers: &mut Wakers) {
         for lock in taken {
-            let last = self.held.iter().enumerate().filter(|(_, old)| *old == lock).last();
+            let last = self
+                .held
+                .iter()
+                .enumerate()
+                .filter(|(_, old)| *old == lock)
+                .last();
             if let Some((at, _)) = last {
                 let _ = self.held.remove(at);
             }
@@ -205,17 +228,28 @@ impl FileLocks {
 
     fn forget(&mut self, owner: Owner, range: Range) -> Result<(), NtStatus> {
         let same = |lock: &Lock<Owner>| locks::released_by(lock, range, &owner);
-        let first = self.held.partition_point(|lock| lock.range.offset() < range.offset());
+        let first = self
+            .held
+            .partition_point(|lock| lock.range.offset() < range.offset());
         let found = self.held.iter().skip(first).position(same);
-        let at = found.and_then(|at| at.checked_add(first)).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-        self.held.remove(at).map(drop).map_err(|_| NtStatus::RANGE_NOT_LOCKED)
+        let at = found
+            .and_then(|at| at.checked_add(first))
+            .ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+        self.held
+            .remove(at)
+            .map(drop)
+            .map_err(|_| NtStatus::RANGE_NOT_LOCKED)
     }
 
     /// Releases everything of an open that is closed, and ends its waits.
     pub(super) fn close(&mut self, owner: Owner, wakers: &mut Wakers) {
         self.sequences.retain(|(of, _)| *of != owner);
         self.granted.retain(|(_, of)| *of != owner);
-        while let Some(at) = self.waiting.iter().position(|waiter| waiter.lock.owner == owner) {
+        while let Some(at) = self
+            .waiting
+            .iter()
+            .position(|waiter| waiter.lock.owner == owner)
+        {
             match self.waiting.remove(at) {
                 Ok(waiter) => wakers.add(waiter.waker, Wake::Ended(NtStatus::RANGE_NOT_LOCKED)),
                 Err(_) => break,
@@ -271,7 +305,9 @@ impl FileLocks {
         let mut sequences = KBox::new(Sequences::new(), GFP_KERNEL).map_err(no_memory)?;
         let seen = sequences.look_up(sequence);
         if matches!(seen, Seen::New(Some(_))) {
-            self.sequences.push((owner, sequences), GFP_KERNEL).map_err(no_memory)?;
+            self.sequences
+                .push((owner, sequences), GFP_KERNEL)
+                .map_err(no_memory)?;
         }
         Ok(seen)
     }
@@ -349,17 +385,14 @@ impl FileState {
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`.
-    pub(crate) fn lock_or_wait(
-        &self,
-        lock: Lock<Owner>,
-        waker: &Waker,
-    ) -> Result<Taken, NtStatus> {
+    pub(crate) fn lock_or_wait(&self, lock: Lock<Owner>, waker: &Waker) -> Result<Taken, NtStatus> {
         self.change_locks(|locks, _| locks.take_or_wait(lock, waker))
     }
 
     /// Ends the wait `ticket`: whether it ended with the lock.
     pub(crate) fn end_lock_wait(&self, ticket: u64) -> bool {
-        self.change_locks(|locks, _| Ok(locks.collect(ticket))).unwrap_or(false)
+        self.change_locks(|locks, _| Ok(locks.collect(ticket)))
+            .unwrap_or(false)
     }
 
     /// Releases a lock of exactly this range.

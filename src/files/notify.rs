@@ -37,7 +37,10 @@ pub(crate) struct WatchCount {
 
 impl WatchCount {
     pub(super) const fn new() -> Self {
-        WatchCount { watches: Atomic::new(0), kept: Atomic::new(0) }
+        WatchCount {
+            watches: Atomic::new(0),
+            kept: Atomic::new(0),
+        }
     }
 
     /// Makes room for `bytes`; `false` if there is none.
@@ -81,7 +84,9 @@ pub(crate) struct Changes(KVec<Change>);
 impl Changes {
     /// Bytes that they take.
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().fold(0, |sum: usize, change| sum.saturating_add(change.len()))
+        self.0
+            .iter()
+            .fold(0, |sum: usize, change| sum.saturating_add(change.len()))
     }
 
     /// Writes them.
@@ -89,7 +94,13 @@ impl Changes {
         let mut records = RecordWriter::new();
         for change in self.0.iter() {
             let name = Utf16(&change.name);
-            records.add(w, &Record { action: change.action, name })?;
+            records.add(
+                w,
+                &Record {
+                    action: change.action,
+                    name,
+                },
+            )?;
         }
         Ok(())
     }
@@ -129,7 +140,10 @@ impl Watch {
 
     fn try_add(&mut self, count: &WatchCount, action: Action, name: &[u8]) -> Option<()> {
         let len = record_len(name.len());
-        let kept = self.kept.checked_add(len).filter(|kept| *kept <= self.limit)?;
+        let kept = self
+            .kept
+            .checked_add(len)
+            .filter(|kept| *kept <= self.limit)?;
         let mut copy = KVec::with_capacity(name.len(), GFP_KERNEL).ok()?;
         copy.extend_from_slice(name, GFP_KERNEL).ok()?;
         self.changes.reserve(1, GFP_KERNEL).ok()?;
@@ -137,7 +151,9 @@ impl Watch {
             return None;
         }
         self.kept = kept;
-        self.changes.push(Change { action, name: copy }, GFP_KERNEL).ok()
+        self.changes
+            .push(Change { action, name: copy }, GFP_KERNEL)
+            .ok()
     }
 
     fn forget(&mut self, count: &WatchCount) {
@@ -240,7 +256,10 @@ impl FileState {
             if watch.waiting.len() >= MAX_WAITING {
                 return Err(no_room);
             }
-            watch.waiting.push(waker.clone(), GFP_KERNEL).map_err(|_| no_room)?;
+            watch
+                .waiting
+                .push(waker.clone(), GFP_KERNEL)
+                .map_err(|_| no_room)?;
         }
         Ok(seen)
     }
@@ -311,7 +330,10 @@ impl What {
 
     /// Something about a file changed.
     pub(crate) fn modified(filter: CompletionFilter) -> Self {
-        What { action: Action::MODIFIED, filter }
+        What {
+            action: Action::MODIFIED,
+            filter,
+        }
     }
 }
 
@@ -376,8 +398,13 @@ fn to_utf16(path: &[u8]) -> Option<KVec<u8>> {
     let text = core::str::from_utf8(path).ok()?;
     let mut out = KVec::with_capacity(text.len().checked_mul(2)?, GFP_KERNEL).ok()?;
     for unit in text.encode_utf16() {
-        let unit = if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
-        out.extend_from_slice(&unit.to_le_bytes(), GFP_KERNEL).ok()?;
+        let unit = if unit == u16::from(b'/') {
+            u16::from(b'\\')
+        } else {
+            unit
+        };
+        out.extend_from_slice(&unit.to_le_bytes(), GFP_KERNEL)
+            .ok()?;
     }
     Some(out)
 }

@@ -42,7 +42,13 @@ impl Open {
         object: Object,
     ) -> Result<Arc<Self>> {
         let tree = tree.clone();
-        let open = Open { id, tree, granted, object, closed: Atomic::new(false) };
+        let open = Open {
+            id,
+            tree,
+            granted,
+            object,
+            closed: Atomic::new(false),
+        };
         Ok(Arc::new(open, GFP_KERNEL)?)
     }
 
@@ -77,7 +83,9 @@ impl Open {
             Object::File(file) => {
                 file.admission.state.close_locks(self.id.volatile);
                 if file.is_directory() {
-                    file.admission.state.close_watch(&server.files, self.id.volatile);
+                    file.admission
+                        .state
+                        .close_watch(&server.files, self.id.volatile);
                 }
                 file.close(server, &self.tree);
             }

@@ -25,9 +25,9 @@ use super::ea;
 use super::errors::status_of;
 use super::file::OpenedFile;
 use super::inode::{Admission, Admitted, Asking};
+use super::lookup::{self, Case, Found};
 use super::notify::{self, What};
 use super::oplocks::{self, Cached, Wanted};
-use super::lookup::{self, Case, Found};
 use super::{Object, Open, Tree};
 
 /// Mode bits of files and directories before the share's masks. Files can be executed as far as the mask lets them: who
@@ -152,7 +152,10 @@ fn open_existing(
 ) -> Result<Opened, Failure> {
     let parameters = &target.parameters;
     let before = FileAttributes::read(scope, tree, &path)?;
-    let existing = Existing { is_directory: path.is_dir(), attributes: before.dos };
+    let existing = Existing {
+        is_directory: path.is_dir(),
+        attributes: before.dos,
+    };
     if target.name.must_be_directory() && !existing.is_directory {
         return Err(NtStatus::NOT_A_DIRECTORY.into());
     }
@@ -182,7 +185,13 @@ fn open_existing(
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let open = finish(server, tree, id, granted, opened)?;
-    Ok(Opened { open, action, attributes, maximal, cached })
+    Ok(Opened {
+        open,
+        action,
+        attributes,
+        maximal,
+        cached,
+    })
 }
 
 /// What changes when a file is overwritten.
@@ -199,7 +208,9 @@ fn open_data(
     options: Options,
 ) -> Result<Option<File>, NtStatus> {
     match data_access(granted, overwrites, options) {
-        Some(access) if !path.is_dir() => File::open(scope, path, access).map(Some).map_err(status_of),
+        Some(access) if !path.is_dir() => {
+            File::open(scope, path, access).map(Some).map_err(status_of)
+        }
         _ => Ok(None),
     }
 }
@@ -252,15 +263,27 @@ fn make(
     if !tree.is_writable {
         parameters.check_read_only_share(false)?;
     }
-    if target.wanted.lease().is_some_and(|id| server.files.has_lease(&id)) {
+    if target
+        .wanted
+        .lease()
+        .is_some_and(|id| server.files.has_lease(&id))
+    {
         // The lease is on another file.
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
     let is_directory = parameters.makes_directory() || target.name.must_be_directory();
     let name = lookup::last_component(&target.name)?;
-    let raced = |error| if error == EEXIST { Failure::Raced } else { making_status(error).into() };
+    let raced = |error| {
+        if error == EEXIST {
+            Failure::Raced
+        } else {
+            making_status(error).into()
+        }
+    };
     let (path, file) = if is_directory {
-        let path = parent.create_dir(scope, name, directory_mode(tree)).map_err(raced)?;
+        let path = parent
+            .create_dir(scope, name, directory_mode(tree))
+            .map_err(raced)?;
         (path, None)
     } else {
         let granted = parameters.access.without(Mask::MAXIMUM_ALLOWED);
@@ -270,7 +293,9 @@ fn make(
             data_access(granted, false, parameters.options)
         };
         let wanted = access.unwrap_or(Access::READ);
-        let file = parent.create_file(scope, name, file_mode(tree), wanted).map_err(raced)?;
+        let file = parent
+            .create_file(scope, name, file_mode(tree), wanted)
+            .map_err(raced)?;
         let path = file.path().clone();
         (path, access.map(|_| file))
     };
@@ -299,7 +324,13 @@ fn make(
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let open = finish(server, tree, id, granted, opened)?;
-    Ok(Opened { open, action, attributes, maximal, cached })
+    Ok(Opened {
+        open,
+        action,
+        attributes,
+        maximal,
+        cached,
+    })
 }
 
 /// What an error of making a file means: the directory is there, so ENOENT says that it was removed meanwhile.
@@ -326,7 +357,10 @@ fn inherit_owner(scope: &CredScope<'_>, tree: &Tree, parent: &Path, path: &Path)
     }
     if let Ok(stat) = parent.attributes(scope) {
         // A user who may not give files away keeps them.
-        let owner = Changes { uid: Some(stat.uid), ..Changes::default() };
+        let owner = Changes {
+            uid: Some(stat.uid),
+            ..Changes::default()
+        };
         let _ = path.change(scope, owner);
     }
 }
@@ -339,7 +373,10 @@ fn finish(
     file: OpenedFile,
 ) -> Result<Arc<Open>, NtStatus> {
     let limit = server.config().max_open_files;
-    server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
+    server
+        .open_count
+        .add(limit)
+        .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
     Open::new(id, tree, granted, Object::File(file)).map_err(|_| {
         server.open_count.sub();
         NtStatus::INSUFFICIENT_RESOURCES

@@ -8,7 +8,9 @@
 use kernel::prelude::*;
 
 use smb_model::access::Mask;
-use smb_model::lease::{self, broken_by, is_stat_open, Kind, Lease, Others, State, Trigger, Version};
+use smb_model::lease::{
+    self, broken_by, is_stat_open, Kind, Lease, Others, State, Trigger, Version,
+};
 use smb_model::oplock::{self, Level, Oplock};
 use smb_proto::create::OplockLevel;
 use smb_proto::header::FileId;
@@ -198,7 +200,11 @@ impl Holder {
         let message = match &mut self.grant {
             Grant::Oplock(oplock) => {
                 let notice = oplock.break_to(to)?;
-                let file_id = self.opens.first().map(|target| target.open).unwrap_or_default();
+                let file_id = self
+                    .opens
+                    .first()
+                    .map(|target| target.open)
+                    .unwrap_or_default();
                 oplock_message(file_id, notice.to)
             }
             Grant::Lease(id, lease) => lease_message(id, lease.break_to(to)?),
@@ -214,7 +220,11 @@ impl Holder {
         for (to, from) in targets.iter_mut().zip(self.opens.iter()) {
             *to = Some(*from);
         }
-        Notice { holder: self.id(), targets, message }
+        Notice {
+            holder: self.id(),
+            targets,
+            message,
+        }
     }
 
     /// Takes everything from a holder that does not answer.
@@ -236,7 +246,10 @@ impl Holder {
 }
 
 fn oplock_message(file_id: FileId, level: Level) -> Message {
-    Message::Oplock(OplockBreak { level: OplockLevel(level.to_wire()), file_id })
+    Message::Oplock(OplockBreak {
+        level: OplockLevel(level.to_wire()),
+        file_id,
+    })
 }
 
 fn lease_message(id: &LeaseId, notice: lease::Notice) -> Message {
@@ -274,7 +287,10 @@ pub(super) struct Situation {
 
 impl Caching {
     pub(super) const fn new() -> Self {
-        Caching { holders: KVec::new(), waiting: KVec::new() }
+        Caching {
+            holders: KVec::new(),
+            waiting: KVec::new(),
+        }
     }
 
     /// Breaks what `trigger` says of everyone but `actor`; the argument of `trigger` is whether the holder has a lease.
@@ -318,7 +334,9 @@ impl Caching {
         if self.waiting.len() >= MAX_WAITING {
             return Err(no_room);
         }
-        self.waiting.push(waker.clone(), GFP_KERNEL).map_err(|_| no_room)
+        self.waiting
+            .push(waker.clone(), GFP_KERNEL)
+            .map_err(|_| no_room)
     }
 
     /// Hands out everyone who waits.
@@ -370,8 +388,15 @@ impl Caching {
         if situation.kind == Kind::Directory && !situation.directory_leases {
             return Ok(Cached::Nothing);
         }
-        let WantedLease { id, state, version, epoch } = wanted;
-        let own = self.find(HolderId::Lease(id)).map_or(0, |holder| holder.data.lease);
+        let WantedLease {
+            id,
+            state,
+            version,
+            epoch,
+        } = wanted;
+        let own = self
+            .find(HolderId::Lease(id))
+            .map_or(0, |holder| holder.data.lease);
         let opens = situation.opens.lease.saturating_sub(own);
         let others = self.others(Some(id), opens, situation);
         let wanted = state;
@@ -396,8 +421,11 @@ impl Caching {
 
     /// What others than the lease `own` hold, as far as it limits what can be granted.
     fn others(&self, own: Option<LeaseId>, opens: u32, situation: &Situation) -> Others {
-        let mut others =
-            Others { opens: opens > 0, locks: situation.has_locks, ..Others::default() };
+        let mut others = Others {
+            opens: opens > 0,
+            locks: situation.has_locks,
+            ..Others::default()
+        };
         for holder in self.holders.iter() {
             if own.is_some_and(|id| holder.id() == HolderId::Lease(id)) {
                 continue;
@@ -416,7 +444,12 @@ impl Caching {
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
         let mut opens = KVec::with_capacity(1, GFP_KERNEL).map_err(no_memory)?;
         opens.push(target, GFP_KERNEL).map_err(no_memory)?;
-        let holder = Holder { grant, opens, data, deadline: None };
+        let holder = Holder {
+            grant,
+            opens,
+            data,
+            deadline: None,
+        };
         self.holders.push(holder, GFP_KERNEL).map_err(no_memory)
     }
 
@@ -434,15 +467,12 @@ impl Caching {
     }
 
     /// Takes an open out that is closed. Gives whether its lease ended with it.
-    pub(super) fn leave(
-        &mut self,
-        actor: &Actor,
-        data: DataOpens,
-        wakers: &mut Wakers,
-    ) -> bool {
+    pub(super) fn leave(&mut self, actor: &Actor, data: DataOpens, wakers: &mut Wakers) -> bool {
         for holder in self.holders.iter_mut().filter(|holder| holder.is(actor)) {
             holder.data.sub(data);
-            holder.opens.retain(|target| target.open.volatile != actor.open);
+            holder
+                .opens
+                .retain(|target| target.open.volatile != actor.open);
             if !holder.is_lease() {
                 holder.give_up();
             }
@@ -454,7 +484,9 @@ impl Caching {
         if self.holders.len() != before || !is_breaking {
             self.let_go(wakers);
         }
-        actor.lease.is_some_and(|id| self.find(HolderId::Lease(id)).is_none())
+        actor
+            .lease
+            .is_some_and(|id| self.find(HolderId::Lease(id)).is_none())
     }
 
     /// The client answers the break of an oplock, [MS-SMB2] 3.3.5.22.1. Gives the level that it keeps.
@@ -478,12 +510,19 @@ impl Caching {
         };
         let was_breaking = oplock.is_breaking();
         let outcome = oplock.acknowledge(level);
-        let next = outcome.as_ref().ok().and_then(|acknowledged| acknowledged.next);
+        let next = outcome
+            .as_ref()
+            .ok()
+            .and_then(|acknowledged| acknowledged.next);
         if !oplock.is_breaking() {
             holder.deadline = None;
         }
         if let Some(next) = next {
-            let file_id = holder.opens.first().map(|target| target.open).unwrap_or_default();
+            let file_id = holder
+                .opens
+                .first()
+                .map(|target| target.open)
+                .unwrap_or_default();
             let notice = holder.notice(oplock_message(file_id, next.to), now);
             // It is not acknowledged: without memory the client keeps a level II oplock that is not honoured.
             let _ = notices.0.push(notice, GFP_KERNEL);
@@ -504,7 +543,9 @@ impl Caching {
         notices: &mut Notices,
         wakers: &mut Wakers,
     ) -> Result<State, NtStatus> {
-        let holder = self.find_mut(HolderId::Lease(id)).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+        let holder = self
+            .find_mut(HolderId::Lease(id))
+            .ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
         let Grant::Lease(_, lease) = &mut holder.grant else {
             return Err(NtStatus::INTERNAL_ERROR);
         };
@@ -555,6 +596,9 @@ impl Caching {
 
     /// Until when an acknowledgment is awaited, if one is.
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.holders.iter().filter_map(|holder| holder.deadline).min()
+        self.holders
+            .iter()
+            .filter_map(|holder| holder.deadline)
+            .min()
     }
 }

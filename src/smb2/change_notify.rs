@@ -34,18 +34,24 @@ pub(super) fn serve(
     cx.check_charge(0, request.output_buffer_length)?;
     let open = cx.open(session, tree, request.file_id)?;
     let file = open.file()?;
-    if !file.is_directory() || request.filter.is_empty() || !request.filter.unknown().is_empty() {
+    if !file.is_directory() {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
     open.require_any(Mask::READ_DATA)?;
-    debug!(cx.server(), Smb, "{}: changes by local programs are not seen yet\n", cx.conn.peer);
+    debug!(
+        cx.server(),
+        Smb, "{}: changes by local programs are not seen yet\n", cx.conn.peer
+    );
     let wanted = WatchRequest {
         owner: open.id.volatile,
         filter: request.filter,
         tree: request.flags.contains(NotifyFlags::WATCH_TREE),
         room: usize::try_from(request.output_buffer_length).unwrap_or(usize::MAX),
     };
-    let waiting = Waiting { open: open.clone(), wanted };
+    let waiting = Waiting {
+        open: open.clone(),
+        wanted,
+    };
     waiting.look(cx, reply)
 }
 
@@ -97,7 +103,10 @@ impl Resume for Waiting {
     fn resume(&mut self, wake: Wake, cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
         match wake {
             Wake::Ready => {
-                let again = Waiting { open: self.open.clone(), wanted: self.wanted };
+                let again = Waiting {
+                    open: self.open.clone(),
+                    wanted: self.wanted,
+                };
                 again.look(cx, reply)
             }
             Wake::Ended(status) => Err(status.into()),

@@ -200,6 +200,7 @@ impl Context<'_> {
 
     /// A waker for this request, for a handler that is about to return [`Stop::Wait`].
     pub(crate) fn waker(&self) -> Result<Waker, Stop> {
-        Waker::new(self.conn, self.async_id).map_err(|_| Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES))
+        Waker::new(self.conn, self.async_id)
+            .map_err(|_| Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES))
     }
 }

@@ -11,13 +11,13 @@ use smb_model::lease::{Granted, State, Version};
 use smb_model::names::{self, Rules};
 use smb_model::negotiate::Capabilities;
 use smb_model::oplock::Level;
-use smb_proto::security::AccessMask;
 use smb_proto::attributes::FileAttributes as WireAttributes;
 use smb_proto::create::{CreateAction, OplockLevel, Reply as Answer, ReplyFlags, Request};
 use smb_proto::create_context::{
     Contexts, MaximalAccess, OnDiskId, ReplyContexts, RequestContexts,
 };
 use smb_proto::lease::{Lease, LeaseFlags, LeaseState, LeaseV2};
+use smb_proto::security::AccessMask;
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
 use smb_proto::unicode::Utf16;
@@ -65,7 +65,8 @@ pub(super) fn to_utf8(name: Utf16<'_>) -> Result<KVec<u8>, Stop> {
     }
     let len = name.utf8_len().map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let mut text = KVec::from_elem(0, len, GFP_KERNEL)?;
-    name.to_utf8(&mut Writer::new(&mut text)).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    name.to_utf8(&mut Writer::new(&mut text))
+        .map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     Ok(text)
 }
 
@@ -96,7 +97,10 @@ fn open_pipe(
     let pipe = Pipe::by_name(&name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let server = cx.server().clone();
     let limit = server.config().max_open_files;
-    server.open_count.add(limit).map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
+    server
+        .open_count
+        .add(limit)
+        .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
     let opened = OpenedPipe::open(&server, pipe, tree.is_guest).inspect_err(|_| {
         server.open_count.sub();
     })?;
@@ -145,16 +149,27 @@ fn open_file(
     let name = to_utf8(request.name)?;
     let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
-    let rules = if is_posix { Rules::Posix } else { Rules::Windows };
+    let rules = if is_posix {
+        Rules::Posix
+    } else {
+        Rules::Windows
+    };
     let name = names::Path::parse(name, rules)?;
     if matches!(name.fork(), names::Fork::Stream(_)) {
-        debug!(cx.server(), Smb, "{}: named streams are not built yet\n", cx.conn.peer);
+        debug!(
+            cx.server(),
+            Smb, "{}: named streams are not built yet\n", cx.conn.peer
+        );
         return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
     }
     let mut target = Target {
         name,
         parameters,
-        case: if is_posix { Case::Sensitive } else { Case::Insensitive },
+        case: if is_posix {
+            Case::Sensitive
+        } else {
+            Case::Insensitive
+        },
         allocation: contexts.allocation_size,
         eas: contexts.extended_attributes.unwrap_or(&[]),
         wanted: wanted(cx, session, tree, &request, &contexts),
@@ -201,14 +216,24 @@ fn wanted(
     if request.oplock_level != OplockLevel::LEASE {
         return Level::from_wire(request.oplock_level.0).map_or(Wanted::Nothing, Wanted::Oplock);
     }
-    let leases = cx.conn.negotiated().is_some_and(|n| n.capabilities.contains(Capabilities::LEASING));
+    let leases = cx
+        .conn
+        .negotiated()
+        .is_some_and(|n| n.capabilities.contains(Capabilities::LEASING));
     let Some(lease) = contexts.lease.filter(|_| leases) else {
         return Wanted::Nothing;
     };
     Wanted::Lease(WantedLease {
-        id: LeaseId { client: session.client_guid, key: lease.key.0 },
+        id: LeaseId {
+            client: session.client_guid,
+            key: lease.key.0,
+        },
         state: State::from_wire(lease.state.bits()),
-        version: if lease.v2.is_some() { Version::V2 } else { Version::V1 },
+        version: if lease.v2.is_some() {
+            Version::V2
+        } else {
+            Version::V1
+        },
         epoch: lease.v2.map_or(0, |v2| v2.epoch),
     })
 }
@@ -217,32 +242,42 @@ fn wanted(
 fn lease_reply(version: Version, granted: Granted, asked: &Lease) -> Lease {
     let mut flags = LeaseFlags::default();
     if granted.break_in_progress {
-        flags = flags | LeaseFlags::BREAK_IN_PROGRESS;
+        flags |= LeaseFlags::BREAK_IN_PROGRESS;
     }
     let v2 = match version {
         Version::V1 => None,
         Version::V2 => {
             let parent = asked.parent_key();
             if parent.is_some() {
-                flags = flags | LeaseFlags::PARENT_LEASE_KEY_SET;
+                flags |= LeaseFlags::PARENT_LEASE_KEY_SET;
             }
-            Some(LeaseV2 { parent_key: parent.unwrap_or_default(), epoch: granted.epoch })
+            Some(LeaseV2 {
+                parent_key: parent.unwrap_or_default(),
+                epoch: granted.epoch,
+            })
         }
     };
-    Lease { key: asked.key, state: LeaseState::from_bits(granted.state.to_wire()), flags, v2 }
+    Lease {
+        key: asked.key,
+        state: LeaseState::from_bits(granted.state.to_wire()),
+        flags,
+        v2,
+    }
 }
 
 /// Refuses what is not built yet and must not be ignored.
 fn refuse_unbuilt(cx: &Context<'_>, contexts: &RequestContexts<'_>) -> Result<(), Stop> {
-    let status = if contexts.timewarp.is_some() {
-        NtStatus::OBJECT_NAME_NOT_FOUND
-    } else if contexts.durable_reconnect.is_some() || contexts.durable_reconnect_v2.is_some() {
-        NtStatus::OBJECT_NAME_NOT_FOUND
-    } else {
+    let is_built = contexts.timewarp.is_none()
+        && contexts.durable_reconnect.is_none()
+        && contexts.durable_reconnect_v2.is_none();
+    if is_built {
         return Ok(());
-    };
-    debug!(cx.server(), Smb, "{}: a create context that is not built yet\n", cx.conn.peer);
-    Err(Stop::Failed(status))
+    }
+    debug!(
+        cx.server(),
+        Smb, "{}: a create context that is not built yet\n", cx.conn.peer
+    );
+    Err(Stop::Failed(NtStatus::OBJECT_NAME_NOT_FOUND))
 }
 
 fn write_answer(
@@ -253,9 +288,10 @@ fn write_answer(
     let attributes = &opened.attributes;
     let (oplock_level, lease) = match (opened.cached, &contexts.lease) {
         (Cached::Oplock(level), _) => (OplockLevel(level.to_wire()), None),
-        (Cached::Lease(version, granted), Some(asked)) => {
-            (OplockLevel::LEASE, Some(lease_reply(version, granted, asked)))
-        }
+        (Cached::Lease(version, granted), Some(asked)) => (
+            OplockLevel::LEASE,
+            Some(lease_reply(version, granted, asked)),
+        ),
         _ => (OplockLevel::NONE, None),
     };
     let answer = Answer {

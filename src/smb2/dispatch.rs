@@ -68,9 +68,19 @@ pub(crate) fn serve(
     if cx.conn.negotiated().is_none() {
         return Err(Stop::Disconnect);
     }
-    debug!(cx.server(), Smb, "{}: {:?} {}\n", cx.conn.peer, command, cx.header.message_id());
+    debug!(
+        cx.server(),
+        Smb,
+        "{}: {:?} {}\n",
+        cx.conn.peer,
+        command,
+        cx.header.message_id()
+    );
     let follows_valid = core::mem::replace(&mut cx.related.is_valid, false);
-    if cx.is_related() && !follows_valid && matches!(handler, Handler::Session(_) | Handler::Tree(_)) {
+    if cx.is_related()
+        && !follows_valid
+        && matches!(handler, Handler::Session(_) | Handler::Tree(_))
+    {
         // There is nothing that it could be related to, [MS-SMB2] 3.3.5.2.7.2.
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
@@ -96,10 +106,18 @@ fn session_of(
     sealed_by: Option<&Arc<Channel>>,
 ) -> Result<Arc<Session>, Stop> {
     let inherited = cx.is_related() && cx.header.session_id() == u64::MAX;
-    let id = if inherited { cx.related.session_id } else { cx.header.session_id() };
+    let id = if inherited {
+        cx.related.session_id
+    } else {
+        cx.header.session_id()
+    };
     cx.related.session_id = id;
     cx.reply_session_id = id;
-    let channel = cx.conn.channels.get(id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let channel = cx
+        .conn
+        .channels
+        .get(id)
+        .ok_or(NtStatus::USER_SESSION_DELETED)?;
     if channel.is_binding() {
         return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
     }
@@ -135,7 +153,10 @@ fn tree_of(cx: &mut Context<'_>, session: &Session) -> Result<Arc<Tree>, Stop> {
     };
     cx.related.tree_id = id;
     cx.reply_tree_id = Some(id);
-    let tree = session.trees.get(id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = session
+        .trees
+        .get(id)
+        .ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     if tree.share.must_encrypt() && !cx.is_sealed() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }

@@ -48,7 +48,9 @@ pub(super) fn serve(
         Seen::New(slot) => slot,
     };
     let mode = {
-        let first = { request.locks }.next().ok_or(NtStatus::INVALID_PARAMETER)?;
+        let first = { request.locks }
+            .next()
+            .ok_or(NtStatus::INVALID_PARAMETER)?;
         Mode::of(request.locks.len(), first.flags.bits())?
     };
     // Nobody can cache writes beside this open, which is all that there would be to wait for.
@@ -57,7 +59,9 @@ pub(super) fn serve(
         Mode::Unlock => unlock(state, owner, mode, &request)?,
         Mode::Lock => lock_at_once(state, owner, mode, &request)?,
         Mode::LockAndWait(_) => {
-            let element = { request.locks }.next().ok_or(NtStatus::INVALID_PARAMETER)?;
+            let element = { request.locks }
+                .next()
+                .ok_or(NtStatus::INVALID_PARAMETER)?;
             let element = mode.element(element.offset, element.length, element.flags.bits())?;
             let Element::Lock(range, kind) = element else {
                 return Err(NtStatus::INVALID_PARAMETER.into());
@@ -78,12 +82,13 @@ fn look_up_sequence(
 ) -> Result<Seen, Stop> {
     let negotiated = cx.negotiated()?;
     let is_tracked = negotiated.dialect.is_3()
-        && negotiated.capabilities.contains(Capabilities::MULTI_CHANNEL);
+        && negotiated
+            .capabilities
+            .contains(Capabilities::MULTI_CHANNEL);
     if !is_tracked {
         return Ok(Seen::New(None));
     }
-    let sequence =
-        request.sequence_index.wrapping_shl(4) | u32::from(request.sequence_number);
+    let sequence = request.sequence_index.wrapping_shl(4) | u32::from(request.sequence_number);
     Ok(state.look_up_lock_sequence(owner, sequence)?)
 }
 
@@ -115,7 +120,9 @@ fn lock_at_once(
     for element in request.locks {
         match mode.element(element.offset, element.length, element.flags.bits())? {
             Element::Lock(range, kind) => {
-                wanted.push(Lock { range, kind, owner }, GFP_KERNEL).map_err(no_memory)?;
+                wanted
+                    .push(Lock { range, kind, owner }, GFP_KERNEL)
+                    .map_err(no_memory)?;
             }
             Element::Unlock(_) => return Err(NtStatus::INVALID_PARAMETER),
         }
@@ -139,7 +146,14 @@ fn wait_for(
         // What follows in the compound would wait as well.
         return Err(NtStatus::INTERNAL_ERROR.into());
     }
-    let waiting = KBox::new(Waiting { open: open.clone(), ticket: 0, slot }, GFP_KERNEL)?;
+    let waiting = KBox::new(
+        Waiting {
+            open: open.clone(),
+            ticket: 0,
+            slot,
+        },
+        GFP_KERNEL,
+    )?;
     let waker = cx.waker()?;
     match state.lock_or_wait(lock, &waker)? {
         Taken::Now => Ok(()),

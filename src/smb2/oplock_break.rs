@@ -41,8 +41,14 @@ fn acknowledge_oplock(
     let open = cx.open(session, tree, ack.file_id)?;
     let state = &open.file()?.admission.state;
     let level = state.acknowledge_oplock(cx.server(), open.id.volatile, ack.level.0)?;
-    debug!(cx.server(), Oplock, "{}: oplock broken to {:?}\n", cx.conn.peer, level);
-    Ok(Answer::Oplock(OplockBreak { level: OplockLevel(level.to_wire()), file_id: open.id }))
+    debug!(
+        cx.server(),
+        Oplock, "{}: oplock broken to {:?}\n", cx.conn.peer, level
+    );
+    Ok(Answer::Oplock(OplockBreak {
+        level: OplockLevel(level.to_wire()),
+        file_id: open.id,
+    }))
 }
 
 fn acknowledge_lease(
@@ -50,9 +56,18 @@ fn acknowledge_lease(
     session: &Session,
     ack: &LeaseAck,
 ) -> Result<Answer, NtStatus> {
-    let id = LeaseId { client: session.client_guid, key: ack.key.0 };
-    let state = cx.server().files.acknowledge_lease(cx.server(), id, ack.state.bits())?;
-    debug!(cx.server(), Oplock, "{}: lease broken to {:?}\n", cx.conn.peer, state);
+    let id = LeaseId {
+        client: session.client_guid,
+        key: ack.key.0,
+    };
+    let state = cx
+        .server()
+        .files
+        .acknowledge_lease(cx.server(), id, ack.state.bits())?;
+    debug!(
+        cx.server(),
+        Oplock, "{}: lease broken to {:?}\n", cx.conn.peer, state
+    );
     Ok(Answer::LeaseAck(LeaseAck {
         flags: LeaseFlags::default(),
         key: ack.key,

@@ -50,7 +50,11 @@ impl<'a> Telling<'a> {
             }
             _ => Change::Silent,
         };
-        Telling { files, open, change }
+        Telling {
+            files,
+            open,
+            change,
+        }
     }
 
     /// Tells it.

@@ -141,7 +141,8 @@ impl Waker {
 }
 
 /// A handler of a command that needs a tree connect.
-pub(crate) type TreeHandler = fn(&mut Context<'_>, &Arc<Session>, &Arc<Tree>, &mut Reply) -> Handled;
+pub(crate) type TreeHandler =
+    fn(&mut Context<'_>, &Arc<Session>, &Arc<Tree>, &mut Reply) -> Handled;
 
 /// A request that is served again from its beginning once it is woken: nothing of what it did so far needs to be taken back.
 struct Again {
@@ -166,7 +167,11 @@ pub(crate) fn again(
     tree: &Arc<Tree>,
     serve: TreeHandler,
 ) -> Stop {
-    let again = Again { serve, session: session.clone(), tree: tree.clone() };
+    let again = Again {
+        serve,
+        session: session.clone(),
+        tree: tree.clone(),
+    };
     match KBox::new(again, GFP_KERNEL) {
         Ok(again) => Stop::Wait(waker, again),
         Err(_) => Stop::Failed(NtStatus::INSUFFICIENT_RESOURCES),
