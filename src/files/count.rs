@@ -41,11 +41,6 @@ impl OpenCount {
         self.open.fetch_sub(1, Relaxed);
     }
 
-    /// Number of opens.
-    pub(crate) fn get(&self) -> u32 {
-        self.open.load(Relaxed)
-    }
-
     /// A file id that no open of the server has had.
     pub(crate) fn new_id(&self) -> FileId {
         let id = self.next_id.fetch_add(1, Relaxed);

@@ -82,11 +82,6 @@ impl Share {
         }
     }
 
-    /// Whether writing is allowed at all.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.has(share_flag::WRITEABLE) && !self.has(share_flag::READONLY)
-    }
-
     pub(crate) fn allows_guests(&self) -> bool {
         self.has(share_flag::GUEST_OK)
     }
@@ -115,24 +110,12 @@ impl Share {
         self.has(share_flag::FOLLOW_SYMLINKS)
     }
 
-    pub(crate) fn keeps_nt_acls(&self) -> bool {
-        self.has(share_flag::ACL_XATTR)
-    }
-
     pub(crate) fn crosses_mounts(&self) -> bool {
         self.has(share_flag::CROSS_MOUNT)
     }
 
     pub(crate) fn hides_unreadable(&self) -> bool {
         self.has(share_flag::HIDE_UNREADABLE)
-    }
-
-    pub(crate) fn is_time_machine(&self) -> bool {
-        self.has(share_flag::TIME_MACHINE)
-    }
-
-    pub(crate) fn is_continuously_available(&self) -> bool {
-        self.has(share_flag::CONTINUOUS_AVAILABILITY)
     }
 
     /// Makes a share of the daemon's answer.

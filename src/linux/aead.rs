@@ -43,7 +43,7 @@ impl Aead {
     /// `ENOENT` when the kernel has no such transform, `EINVAL` for a key of another length, `ENOMEM`.
     pub(crate) fn gcm(key: &[u8]) -> Result<Self> {
         // SAFETY: the name ends with a zero byte.
-        let tfm = from_err_ptr(unsafe { sys::ksmbd_aead_alloc(c"gcm(aes)".as_ptr().cast()) })?;
+        let tfm = from_err_ptr(unsafe { sys::ksmbd_aead_alloc(c"gcm(aes)".as_char_ptr()) })?;
         let tfm = NonNull::new(tfm).ok_or(ENOMEM)?;
         // SAFETY: `tfm` was allocated above.
         let request_len = unsafe { sys::ksmbd_aead_request_size(tfm.as_ptr()) };

@@ -8,7 +8,8 @@
 //! Documents: [MS-SMB2] for the protocol, [MS-FSA] for what an object store does, [MS-FSCC] for names and attributes,
 //! [MS-DTYP] for access checks.
 
-#![cfg_attr(not(test), no_std)]
+// Kbuild gives no_std itself.
+#![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
 #![forbid(unsafe_code)]
 
 pub mod access;

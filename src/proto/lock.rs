@@ -136,7 +136,7 @@ impl NewRequest<'_> {
     pub fn write(&self, w: &mut Writer<'_>) -> Written {
         w.u16(REQUEST_SIZE)?;
         w.u16(len16(self.locks.len())?)?;
-        w.u32(self.sequence_index << 4 | u32::from(self.sequence_number & 0x0f))?;
+        w.u32((self.sequence_index << 4) | u32::from(self.sequence_number & 0x0f))?;
         self.file_id.write(w)?;
         for lock in self.locks {
             lock.write(w)?;

@@ -116,12 +116,12 @@ impl Field {
         slice_at(message, offset, usize::from(self.len))
     }
 
-    fn text<'a>(
+    fn text(
         self,
-        message: &'a [u8],
+        message: &[u8],
         payload: usize,
         flags: NegotiateFlags,
-    ) -> Parsed<Text<'a>> {
+    ) -> Parsed<Text<'_>> {
         let bytes = self.of(message, payload)?;
         if flags.contains(NegotiateFlags::UNICODE) {
             return Utf16::new(bytes).map(Text::Wire);

@@ -9,8 +9,8 @@
 //! A parser of an SMB2 message gets one element of a compound chain, header included ([`chain::split`]); a writer
 //! appends the body after a header that was written before, and counts offsets from that header.
 
-#![cfg_attr(not(test), no_std)]
-#![allow(unused_attributes, clippy::duplicated_attributes, reason = "Kbuild gives no_std itself")]
+// Kbuild gives no_std itself.
+#![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -293,7 +293,7 @@ pub enum Text<'a> {
     Lossy(&'a [u8]),
 }
 
-impl<'a> Text<'a> {
+impl Text<'_> {
     /// No text.
     pub const EMPTY: Text<'static> = Text::Str("");
 

@@ -25,7 +25,7 @@ use crate::session::SessionTable;
 
 pub(crate) use config::Config;
 use debug::DebugMask;
-use lifecycle::{Lifecycle, Phase};
+use lifecycle::Lifecycle;
 use listeners::Listeners;
 use upkeep::Upkeep;
 
@@ -108,10 +108,5 @@ impl Server {
     /// An id for a tree connect that no other has.
     pub(crate) fn new_connect_id(&self) -> u64 {
         self.next_connect_id.fetch_add(1, Relaxed)
-    }
-
-    /// Whether clients are served.
-    pub(crate) fn is_running(&self) -> bool {
-        self.lifecycle.phase() == Phase::Running
     }
 }

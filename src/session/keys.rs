@@ -6,7 +6,9 @@
 use kernel::prelude::*;
 
 use linux::digest;
-use linux::secret::{ct_eq, wipe, Secret};
+#[cfg(CONFIG_KUNIT)]
+use linux::secret::Secret;
+use linux::secret::{ct_eq, wipe};
 use smb_model::kdf::{self, CipherStrength, Direction, Preauth, Scheme};
 use smb_model::negotiate::{Cipher, Dialect, Signing};
 use smb_model::primitives::{Digest, Keystream, Primitives};
@@ -101,12 +103,8 @@ impl Material<'_> {
         }
     }
 
-    /// `Session.SessionKey`.
-    pub(crate) fn session_key(&self) -> Secret<16> {
-        Secret::new(*kdf::session_key::<Kernel>(self.full_key).expose())
-    }
-
-    /// `Session.ApplicationKey`: what named pipes get to see.
+    /// `Session.ApplicationKey`: what named pipes will get to see; so far only the recorded sessions ask for it.
+    #[cfg(CONFIG_KUNIT)]
     pub(crate) fn application_key(&self) -> Secret<16> {
         let key = kdf::session_key::<Kernel>(self.full_key);
         let key = self.with_scheme(|scheme| kdf::application_key::<Kernel>(scheme, key.expose()));

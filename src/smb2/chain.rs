@@ -50,7 +50,8 @@ struct Answered {
 /// What became of one request.
 enum Step {
     Answered,
-    Parked,
+    /// It waits for the waker; what answers it then.
+    Parked(Waker, KBox<dyn Resume>),
     Disconnect,
 }
 
@@ -72,14 +73,22 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         frame,
         sealed_by,
         at: 0,
-        related: Related { is_valid: false, session_id: 0, tree_id: 0, file: RelatedFile::None },
+        related: Related {
+            is_valid: false,
+            session_id: 0,
+            tree_id: 0,
+            file: RelatedFile::None,
+        },
         reply,
         async_id: None,
         signer: None,
         answered: None,
     };
     if chain.admit(conn).is_err() {
-        debug!(conn.server, Conn, "{}: bad compound or message id\n", conn.peer);
+        debug!(
+            conn.server,
+            Conn, "{}: bad compound or message id\n", conn.peer
+        );
         conn.shut_down();
         return;
     }
@@ -96,7 +105,10 @@ pub(crate) fn enqueue_resumed(conn: &Arc<Connection>, suspended: KBox<Suspended>
 }
 
 /// Decrypts the frame if it is sealed.
-fn open_frame(conn: &Arc<Connection>, frame: &mut Frame) -> Result<Option<Arc<Channel>>, Malformed> {
+fn open_frame(
+    conn: &Arc<Connection>,
+    frame: &mut Frame,
+) -> Result<Option<Arc<Channel>>, Malformed> {
     match FrameKind::of(frame.bytes())? {
         FrameKind::Smb2 => Ok(None),
         // Only before NEGOTIATE, which looks at the frame itself.
@@ -127,31 +139,21 @@ impl Chain {
 
     /// Serves the requests from the current one on, then sends the answers.
     fn run(mut self, conn: &Arc<Connection>, mut resumed: Option<(KBox<dyn Resume>, Wake)>) {
-        loop {
-            let next = match element_at(self.frame.bytes(), self.at) {
-                Some((_, next)) => next,
-                None => break,
-            };
+        while let Some((_, next)) = element_at(self.frame.bytes(), self.at) {
             let header = match self.header() {
                 Ok(header) => header,
                 Err(Malformed) => return conn.shut_down(),
             };
-            let (step, parking) = self.step(conn, &header, resumed.take());
-            match step {
+            match self.step(conn, &header, resumed.take()) {
                 Step::Disconnect => return conn.shut_down(),
-                Step::Parked => {
-                    let Some((waker, resume)) = parking else {
-                        return conn.shut_down();
-                    };
-                    match self.park(conn, &header, waker, resume) {
-                        None => return,
-                        Some((chain, resume, wake)) => {
-                            self = chain;
-                            resumed = Some((resume, wake));
-                            continue;
-                        }
+                Step::Parked(waker, resume) => match self.park(conn, &header, waker, resume) {
+                    None => return,
+                    Some((chain, resume, wake)) => {
+                        self = chain;
+                        resumed = Some((resume, wake));
+                        continue;
                     }
-                }
+                },
                 Step::Answered => {}
             }
             self.async_id = None;
@@ -185,9 +187,9 @@ impl Chain {
         conn: &Arc<Connection>,
         header: &Header,
         resumed: Option<(KBox<dyn Resume>, Wake)>,
-    ) -> (Step, Option<(Waker, KBox<dyn Resume>)>) {
+    ) -> Step {
         let Some((pdu, next)) = element_at(self.frame.bytes(), self.at) else {
-            return (Step::Disconnect, None);
+            return Step::Disconnect;
         };
         let is_alone = next.is_none() && self.reply.is_empty();
         let mut context = Context {
@@ -217,22 +219,29 @@ impl Chain {
             }
             None => dispatch::serve(&mut context, self.sealed_by.as_ref(), &mut self.reply),
         };
-        let Context { channel, sign_with, hash_response, reply_session_id, reply_tree_id, .. } = context;
+        let Context {
+            channel,
+            sign_with,
+            hash_response,
+            reply_session_id,
+            reply_tree_id,
+            ..
+        } = context;
         let must_sign = sign_with.is_some();
         self.signer = sign_with.or(channel);
         let status = match handled {
             Ok(status) => status,
-            Err(Stop::Disconnect) => return (Step::Disconnect, None),
+            Err(Stop::Disconnect) => return Step::Disconnect,
             // Only a request of its own frame can go without an answer: a gap in a compound could not be said.
-            Err(Stop::Silence) if !is_alone => return (Step::Disconnect, None),
+            Err(Stop::Silence) if !is_alone => return Step::Disconnect,
             Err(Stop::Silence) => {
                 self.reply.discard();
-                return (Step::Answered, None);
+                return Step::Answered;
             }
-            Err(Stop::Wait(waker, resume)) => return (Step::Parked, Some((waker, resume))),
+            Err(Stop::Wait(waker, resume)) => return Step::Parked(waker, resume),
             Err(Stop::Failed(status)) => {
                 if self.write_error().is_err() {
-                    return (Step::Disconnect, None);
+                    return Step::Disconnect;
                 }
                 status
             }
@@ -261,7 +270,7 @@ impl Chain {
             Some(HashInto::Exchange(channel)) => channel.extend_hash(self.reply.element()),
             None => {}
         }
-        (Step::Answered, None)
+        Step::Answered
     }
 
     /// Whether the response is signed, [MS-SMB2] 3.3.4.1.1.
@@ -287,8 +296,10 @@ impl Chain {
         }
         if more {
             self.reply.flatten()?;
-            self.answered =
-                Some(Answered { place: self.reply.place(), signer: self.signer.clone() });
+            self.answered = Some(Answered {
+                place: self.reply.place(),
+                signer: self.signer.clone(),
+            });
             let distance = self.reply.pad()?;
             let distance = u32::try_from(distance).map_err(|_| NtStatus::INTERNAL_ERROR)?;
             let element = self.reply.element_mut();
@@ -338,7 +349,13 @@ impl Chain {
             self.async_id = Some(waker.async_id());
         }
         self.frame.park();
-        let suspended = match KBox::new(Suspended { chain: self, resume }, GFP_KERNEL) {
+        let suspended = match KBox::new(
+            Suspended {
+                chain: self,
+                resume,
+            },
+            GFP_KERNEL,
+        ) {
             Ok(suspended) => suspended,
             Err(_) => {
                 conn.shut_down();
@@ -381,7 +398,9 @@ impl Chain {
     /// the final response.
     fn send_interim(&self, conn: &Arc<Connection>, header: &Header, async_id: u64) -> Result {
         let mut reply = Reply::new(&conn.server.buffers)?;
-        reply.body(16, |w| error::Reply::EMPTY.write(w)).map_err(|_| ENOMEM)?;
+        reply
+            .body(16, |w| error::Reply::EMPTY.write(w))
+            .map_err(|_| ENOMEM)?;
         let mut answer = header.reply();
         answer.set_status(NtStatus::PENDING);
         answer.set_session_id(self.related.session_id);

@@ -86,12 +86,18 @@ impl Reply {
 
     /// The current element, header included; empty before its body is written.
     pub(crate) fn element(&self) -> &[u8] {
-        self.buffer.as_slice().get(self.element..self.end).unwrap_or(&[])
+        self.buffer
+            .as_slice()
+            .get(self.element..self.end)
+            .unwrap_or(&[])
     }
 
     /// As [`Self::element`], to be patched.
     pub(crate) fn element_mut(&mut self) -> &mut [u8] {
-        self.buffer.as_mut_slice().get_mut(self.element..self.end).unwrap_or(&mut [])
+        self.buffer
+            .as_mut_slice()
+            .get_mut(self.element..self.end)
+            .unwrap_or(&mut [])
     }
 
     /// Puts a header before the current element's body.
@@ -102,14 +108,13 @@ impl Reply {
         }
     }
 
-    /// All elements, without the payload.
-    pub(crate) fn written(&self) -> &[u8] {
-        self.buffer.as_slice().get(HEADROOM..self.end).unwrap_or(&[])
-    }
-
     /// The whole buffer with its headroom, and the pages that follow it.
     pub(crate) fn parts_mut(&mut self) -> (&mut [u8], Option<&mut PageVec>) {
-        let all = self.buffer.as_mut_slice().get_mut(..self.end).unwrap_or(&mut []);
+        let all = self
+            .buffer
+            .as_mut_slice()
+            .get_mut(..self.end)
+            .unwrap_or(&mut []);
         (all, self.payload.as_mut())
     }
 
@@ -154,9 +159,15 @@ impl Reply {
         let Some(payload) = self.payload.take() else {
             return Ok(());
         };
-        let length = self.end.saturating_sub(self.element).saturating_add(payload.len());
+        let length = self
+            .end
+            .saturating_sub(self.element)
+            .saturating_add(payload.len());
         let at = self.end.saturating_sub(self.element);
-        let mut rest = self.reserve(length)?.get_mut(at..).ok_or(NtStatus::INTERNAL_ERROR)?;
+        let mut rest = self
+            .reserve(length)?
+            .get_mut(at..)
+            .ok_or(NtStatus::INTERNAL_ERROR)?;
         for span in payload.spans() {
             let copied = span.copy_to(rest);
             rest = rest.get_mut(copied..).ok_or(NtStatus::INTERNAL_ERROR)?;
@@ -167,12 +178,19 @@ impl Reply {
 
     /// At least `size` bytes from the current element's start on.
     fn reserve(&mut self, size: usize) -> Result<&mut [u8], NtStatus> {
-        let capacity =
-            self.element.checked_add(size).filter(|end| *end <= MAX_REPLY);
+        let capacity = self
+            .element
+            .checked_add(size)
+            .filter(|end| *end <= MAX_REPLY);
         let capacity = capacity.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         if self.buffer.len() < capacity {
-            self.buffer.resize(capacity).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+            self.buffer
+                .resize(capacity)
+                .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         }
-        self.buffer.as_mut_slice().get_mut(self.element..).ok_or(NtStatus::INTERNAL_ERROR)
+        self.buffer
+            .as_mut_slice()
+            .get_mut(self.element..)
+            .ok_or(NtStatus::INTERNAL_ERROR)
     }
 }

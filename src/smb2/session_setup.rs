@@ -201,12 +201,12 @@ fn finish(
     cx.conn.set_authenticated();
     let mut flags = SessionFlags::default();
     if is_anonymous {
-        flags = flags | SessionFlags::IS_NULL;
+        flags |= SessionFlags::IS_NULL;
     } else if is_guest {
-        flags = flags | SessionFlags::IS_GUEST;
+        flags |= SessionFlags::IS_GUEST;
     }
     if session.must_encrypt() {
-        flags = flags | SessionFlags::ENCRYPT_DATA;
+        flags |= SessionFlags::ENCRYPT_DATA;
     }
     if channel.can_sign() {
         cx.sign_with = Some(channel.clone());

@@ -199,10 +199,10 @@ fn answer(tree: &Tree) -> Answer {
     }
     let mut flags = ShareFlags::default();
     if share.must_encrypt() {
-        flags = flags | ShareFlags::ENCRYPT_DATA;
+        flags |= ShareFlags::ENCRYPT_DATA;
     }
     if share.hides_unreadable() {
-        flags = flags | ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
+        flags |= ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
     }
     Answer {
         share_type: ShareType::DISK,
