@@ -10,7 +10,7 @@ use linux::digest::HmacSha256Key;
 use linux::pages::PageVec;
 use linux::random;
 use linux::secret::ct_eq;
-use linux::span::{Span, SpanMut};
+use linux::span::Span;
 use smb_model::negotiate::{Cipher, Signing};
 use smb_model::signing::{carried, covered, gmac_nonce, NonceSpace, Sender};
 use smb_proto::header::Header;
@@ -45,7 +45,7 @@ impl Signer {
     /// the payload behind it. Shared pages must not change until the message is sent: copy what may.
     ///
     /// All zeros for what has no signature: a message shorter than a header, or with AES-GMAC an unsolicited one, since all
-    /// of these would share one nonce.
+    /// of these would share one nonce, and one for which there is no memory.
     pub(crate) fn sign(&self, message: &[u8], payload: Option<&PageVec>) -> [u8; 16] {
         self.mac(Sender::Server, message, payload)
             .unwrap_or([0; 16])
@@ -68,7 +68,7 @@ impl Signer {
             Signer::Gmac(key) => {
                 let header = Header::parse(message).ok()?;
                 let nonce = gmac_nonce(header.message_id(), sender, header.command().ok()?)?;
-                Some(key.gmac(&nonce, parts))
+                key.gmac(&nonce, parts).ok()
             }
         }
     }
@@ -145,10 +145,8 @@ impl Sealer {
             }
             CipherKey::Ccm(key) => {
                 let nonce = self.nonces.ccm(used).ok_or(EOVERFLOW)?;
-                let pages = payload.into_iter().flat_map(PageVec::spans_mut);
-                let parts = Iterator::chain(core::iter::once(SpanMut::from(message)), pages);
                 finish(nonce, len, session_id, |nonce, aad| {
-                    key.seal_in_place(nonce, aad, len, parts)
+                    key.seal_in_place(nonce, aad, message, payload)
                 })
             }
         }
@@ -248,7 +246,7 @@ impl Opener {
             }
             CipherKey::Ccm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                key.open(nonce, aad, len, [message], tag)
+                key.open(nonce, aad, message, tag)
             }
         }
     }

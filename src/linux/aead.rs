@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! AES-GCM by the kernel's crypto API, whose drivers encrypt and authenticate in one vectorised pass over a message that is
+//! AES-GCM and AES-CCM by the kernel's crypto API, whose drivers encrypt and authenticate in one vectorised pass over a message that is
 //! described by scatterlists. For long messages this is several times as fast as lib/crypto; the shortest do not pay for
 //! the lists.
 
 use crate::pages::PageVec;
 use crate::span::{Span, SpanMut};
 use crate::sys;
+use core::ffi::CStr;
 use core::mem::size_of;
 use core::ptr::NonNull;
 use kernel::error::{from_err_ptr, to_result};
@@ -16,10 +17,32 @@ use kernel::prelude::*;
 
 /// Size in bytes of the tag.
 const TAG_LEN: usize = 16;
-/// Size in bytes of the nonce.
-const NONCE_LEN: usize = 12;
+/// Size in bytes of the largest initialisation vector.
+const IV_LEN: usize = 16;
 /// Most bytes of associated data.
 const AAD_MAX: usize = 32;
+
+/// An initialisation vector, as long as the longest is.
+pub(crate) type Iv = [u8; IV_LEN];
+
+/// The initialisation vector that a nonce of AES-GCM is.
+pub(crate) fn gcm_iv(nonce: &[u8; 12]) -> Iv {
+    let mut iv = [0; IV_LEN];
+    iv.iter_mut().zip(nonce).for_each(|(to, from)| *to = *from);
+    iv
+}
+
+/// The initialisation vector of AES-CCM with this nonce (RFC 3610 section 2.3): first how many bytes the counter has, less
+/// one, and at the end the counter.
+pub(crate) fn ccm_iv(nonce: &[u8; 11]) -> Iv {
+    let mut iv = [0; IV_LEN];
+    iv[0] = 3;
+    iv.iter_mut()
+        .skip(1)
+        .zip(nonce)
+        .for_each(|(to, from)| *to = *from);
+    iv
+}
 
 /// A prepared transform of the crypto API: a key, and the driver that works with it. Any number of threads may use it at a
 /// time.
@@ -36,14 +59,14 @@ unsafe impl Send for Aead {}
 unsafe impl Sync for Aead {}
 
 impl Aead {
-    /// AES-GCM with `key`, of 16, 24 or 32 bytes.
+    /// The transform of that name with `key`, of 16, 24 or 32 bytes.
     ///
     /// # Errors
     ///
     /// `ENOENT` when the kernel has no such transform, `EINVAL` for a key of another length, `ENOMEM`.
-    pub(crate) fn gcm(key: &[u8]) -> Result<Self> {
+    fn new(name: &CStr, key: &[u8]) -> Result<Self> {
         // SAFETY: the name ends with a zero byte.
-        let tfm = from_err_ptr(unsafe { sys::ksmbd_aead_alloc(c"gcm(aes)".as_char_ptr()) })?;
+        let tfm = from_err_ptr(unsafe { sys::ksmbd_aead_alloc(name.as_char_ptr()) })?;
         let tfm = NonNull::new(tfm).ok_or(ENOMEM)?;
         // SAFETY: `tfm` was allocated above.
         let request_len = unsafe { sys::ksmbd_aead_request_size(tfm.as_ptr()) };
@@ -57,6 +80,16 @@ impl Aead {
         Ok(aead)
     }
 
+    /// AES-GCM, as [`Aead::new`].
+    pub(crate) fn gcm(key: &[u8]) -> Result<Self> {
+        Self::new(c"gcm(aes)", key)
+    }
+
+    /// AES-CCM, as [`Aead::new`].
+    pub(crate) fn ccm(key: &[u8]) -> Result<Self> {
+        Self::new(c"ccm(aes)", key)
+    }
+
     /// Encrypts `message` and the payload of `pages` in place, as one message, and returns the tag over them and `aad`.
     ///
     /// # Errors
@@ -65,14 +98,14 @@ impl Aead {
     /// is then not to be sent.
     pub(crate) fn seal_in_place(
         &self,
-        nonce: &[u8; NONCE_LEN],
+        iv: &Iv,
         aad: &[u8],
         message: &mut [u8],
         pages: Option<&mut PageVec>,
     ) -> Result<[u8; TAG_LEN]> {
         let elements = pages.as_ref().map_or(0, |pages| pages.as_bvecs().len());
         let room = entries_of(message.len(), elements);
-        let work = Work::new(self.request_len, room, 0, nonce, aad)?;
+        let work = Work::new(self.request_len, room, 0, iv, aad)?;
         let mut list = work.list(0, room)?;
         list.push_mut(SpanMut::from(message))?;
         if let Some(pages) = pages {
@@ -89,14 +122,14 @@ impl Aead {
     }
 
     /// Encrypts `message` in place and then the payload of `src` into the room of `dst`, as one message, and returns the tag
-    /// over both and `aad`. The content of `src` may change meanwhile: the tag is that of the bytes written.
+    /// over both and `aad`. With AES-GCM the content of `src` may change meanwhile: the tag is that of the bytes written.
     ///
     /// # Errors
     ///
     /// As [`Aead::seal_in_place`], `EINVAL` also when `dst` has payload already, and `ENOSPC` when it has not enough room.
     pub(crate) fn seal_behind(
         &self,
-        nonce: &[u8; NONCE_LEN],
+        iv: &Iv,
         aad: &[u8],
         message: &mut [u8],
         src: &PageVec,
@@ -107,7 +140,7 @@ impl Aead {
         }
         let from_room = entries_of(message.len(), src.as_bvecs().len());
         let to_room = entries_of(message.len(), dst.as_bvecs().len());
-        let work = Work::new(self.request_len, from_room, to_room, nonce, aad)?;
+        let work = Work::new(self.request_len, from_room, to_room, iv, aad)?;
         let (mut from, mut to) = (work.list(0, from_room)?, work.list(from_room, to_room)?);
         from.push(Span::from(&*message))?;
         src.spans().try_for_each(|span| from.push(span))?;
@@ -139,20 +172,20 @@ impl Aead {
     /// `EBADMSG` when it is not: the content of `message` is then not to be used. Others as [`Aead::seal_in_place`].
     pub(crate) fn open(
         &self,
-        nonce: &[u8; NONCE_LEN],
+        iv: &Iv,
         aad: &[u8],
         message: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result {
         let room = entries_of(message.len(), 0);
-        let work = Work::new(self.request_len, room, 0, nonce, aad)?;
+        let work = Work::new(self.request_len, room, 0, iv, aad)?;
         work.set_tag(tag);
         let mut list = work.list(0, room)?;
         list.push_mut(SpanMut::from(message))?;
         let list = list.finish(&work)?;
         let len = list.len.checked_add(TAG_LEN).ok_or(EFBIG)?;
         let len = u32::try_from(len).map_err(|_| EFBIG)?;
-        // SAFETY: the work has a request of this transform and a nonce; the list covers the associated data, the message,
+        // SAFETY: the work has a request of this transform and an initialisation vector; the list covers the associated data, the message,
         // which is exclusively borrowed, and the tag.
         to_result(unsafe {
             sys::ksmbd_aead_decrypt(
@@ -162,9 +195,34 @@ impl Aead {
                 list.first,
                 len,
                 work.aad_len,
-                work.nonce(),
+                work.iv(),
             )
         })
+    }
+
+    /// The tag of `parts`, one after the other, with nothing encrypted.
+    ///
+    /// # Errors
+    ///
+    /// `EFBIG` for 2^32 bytes, `ENOMEM`.
+    pub(crate) fn mac<'a>(
+        &self,
+        iv: &Iv,
+        parts: impl Iterator<Item = Span<'a>> + Clone,
+    ) -> Result<[u8; TAG_LEN]> {
+        let room = parts.clone().fold(0, |room: usize, part| {
+            room.saturating_add(entries_of(part.len(), 0))
+        });
+        let mut work = Work::new(self.request_len, room.saturating_add(2), 0, iv, &[])?;
+        let mut list = work.list(0, room.saturating_add(2))?;
+        for part in parts {
+            list.push(part)?;
+        }
+        let list = list.finish(&work)?;
+        work.aad_len = u32::try_from(list.len).map_err(|_| EFBIG)?;
+        // SAFETY: the list covers the associated data, which are not written, and the tag.
+        to_result(unsafe { self.encrypt(&work, &list, &list, 0) })?;
+        Ok(work.tag())
     }
 
     /// Encrypts `len` bytes.
@@ -174,7 +232,7 @@ impl Aead {
     /// `work` was made for this transform. Both lists cover its associated data and as many bytes, those of `to` for nobody
     /// else to use, and `to` its tag. Where they cover the same bytes, they do at the same offset.
     unsafe fn encrypt(&self, work: &Work, from: &Done, to: &Done, len: u32) -> i32 {
-        // SAFETY: the work has a request of this transform and a nonce; the rest is the caller's promise.
+        // SAFETY: the work has a request of this transform and an initialisation vector; the rest is the caller's promise.
         unsafe {
             sys::ksmbd_aead_encrypt(
                 work.request(),
@@ -183,7 +241,7 @@ impl Aead {
                 to.first,
                 len,
                 work.aad_len,
-                work.nonce(),
+                work.iv(),
             )
         }
     }
@@ -211,7 +269,7 @@ struct Unit([u8; 16]);
 struct Fixed {
     aad: [u8; AAD_MAX],
     tag: [u8; TAG_LEN],
-    nonce: [u8; 16],
+    iv: Iv,
 }
 
 /// All that a request needs beside its data, in one allocation: the request, [`Fixed`], and list entries.
@@ -226,18 +284,12 @@ struct Work {
     // INVARIANT: in `memory`, `entries` of them.
     lists: NonNull<sys::scatterlist>,
     entries: usize,
-    // INVARIANT: at most `AAD_MAX`.
+    /// Bytes of associated data: those in [`Fixed`], or all of the list.
     aad_len: u32,
 }
 
 impl Work {
-    fn new(
-        request_len: usize,
-        first: usize,
-        second: usize,
-        nonce: &[u8; NONCE_LEN],
-        aad: &[u8],
-    ) -> Result<Self> {
+    fn new(request_len: usize, first: usize, second: usize, iv: &Iv, aad: &[u8]) -> Result<Self> {
         if aad.len() > AAD_MAX {
             return Err(EINVAL);
         }
@@ -258,17 +310,12 @@ impl Work {
         let mut value = Fixed {
             aad: [0; AAD_MAX],
             tag: [0; TAG_LEN],
-            nonce: [0; 16],
+            iv: *iv,
         };
         value
             .aad
             .iter_mut()
             .zip(aad)
-            .for_each(|(to, from)| *to = *from);
-        value
-            .nonce
-            .iter_mut()
-            .zip(nonce)
             .for_each(|(to, from)| *to = *from);
         // SAFETY: room for it, with its alignment, is in the memory.
         unsafe { fixed.write(value) };
@@ -307,9 +354,9 @@ impl Work {
         self.memory.as_ptr().cast_mut().cast()
     }
 
-    fn nonce(&self) -> *mut u8 {
+    fn iv(&self) -> *mut u8 {
         // SAFETY: by the invariant the structure is valid.
-        unsafe { (&raw mut (*self.fixed.as_ptr()).nonce).cast() }
+        unsafe { (&raw mut (*self.fixed.as_ptr()).iv).cast() }
     }
 
     fn tag_at(&self) -> *mut [u8; TAG_LEN] {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! AES-CMAC, AES-GCM and AES-CCM: keys prepared once, messages in any number of parts. All by the kernel's lib/crypto, but
-//! for AES-GCM of all but the shortest messages, which the crypto API's drivers encrypt several times as fast.
+//! for AES-GCM and AES-CCM of all but short messages, which the crypto API's drivers encrypt several times as fast.
 //!
 //! Used for signing ([MS-SMB2] 3.1.4.1; AES-GMAC is AES-GCM over associated data alone) and for encryption (3.1.4.3).
-//! Nothing here allocates but the preparation of a key, and AES-GCM once for a message.
+//! Nothing here allocates but the preparation of a key, and those two once for a message.
 
-use crate::aead::Aead;
+use crate::aead::{ccm_iv, gcm_iv, Aead};
 use crate::pages::PageVec;
 use crate::secret::{Secret, Wiped};
 use crate::span::{Span, SpanMut};
@@ -124,7 +124,6 @@ fn seal_behind<S: Stream>(
     message: &mut [u8],
     src: &PageVec,
     dst: &mut PageVec,
-    copy_first: bool,
 ) -> Result<S> {
     if !dst.is_empty() {
         return Err(EINVAL);
@@ -132,28 +131,62 @@ fn seal_behind<S: Stream>(
     let (at, len) = (message.as_mut_ptr(), message.len());
     // SAFETY: in place, in a slice of `len` bytes that is exclusively borrowed.
     unsafe { stream.encrypt(at, at, len) };
-    let stream = seal_through(stream, src.spans(), dst.room(), copy_first)?;
+    let stream = seal_through(stream, src.spans(), dst.room(), false)?;
     // SAFETY: all bytes of `src` were encrypted into the room of `dst`, from its front on.
     unsafe { dst.set_len(src.len()) };
     Ok(stream)
+}
+
+/// What is needed for long messages: the crypto API's transform, made for the first of them, so that who has none does not
+/// pay for it.
+struct ForLong {
+    /// The key itself, in its first `key_len` bytes.
+    key: KBox<Secret<KEY_MAX>>,
+    key_len: usize,
+    /// `None` when the kernel could not make it.
+    aead: SetOnce<Option<Aead>>,
+}
+
+/// Longest key of AES in bytes.
+const KEY_MAX: usize = 32;
+
+impl ForLong {
+    fn new(key: &[u8]) -> Result<Self> {
+        let mut kept = KBox::new(Secret::zeroed(), GFP_KERNEL)?;
+        let to = kept.expose_mut().iter_mut();
+        to.zip(key).for_each(|(to, from)| *to = *from);
+        Ok(ForLong {
+            key: kept,
+            key_len: key.len(),
+            aead: SetOnce::new(),
+        })
+    }
+
+    /// The transform, if there is one. The first call makes it.
+    fn get(&self, make: fn(&[u8]) -> Result<Aead>) -> Option<&Aead> {
+        if self.aead.as_ref().is_none() {
+            let key = self.key.expose().get(..self.key_len)?;
+            // Another thread may be first: this one is then dropped.
+            self.aead.populate(make(key).ok());
+        }
+        self.aead.as_ref()?.as_ref()
+    }
 }
 
 /// A key prepared for AES-GCM (NIST SP 800-38D) with tags of 16 bytes.
 pub struct GcmKey {
     // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
     prepared: KBox<Wiped<{ sys::KSMBD_GCM_KEY_SIZE }>>,
-    /// The key itself, in its first `key_len` bytes.
-    key: KBox<Secret<GCM_KEY_MAX>>,
-    key_len: usize,
-    /// Made for the first long message: a session that seals none does not pay for it. `None` when the kernel could not.
-    aead: SetOnce<Option<Aead>>,
+    long: ForLong,
 }
 
-/// Longest key of AES-GCM in bytes.
-const GCM_KEY_MAX: usize = 32;
-
-/// From how many bytes on a message takes the crypto API: the lists that describe a shorter one cost more than they save.
-const AEAD_MIN: usize = 64;
+/// From how many bytes on an AES-GCM message takes the crypto API: the lists that describe a shorter one cost more than they
+/// save.
+const GCM_MIN: usize = 64;
+/// The same for AES-GMAC.
+const GMAC_MIN: usize = 384;
+/// The same for AES-CCM.
+const CCM_MIN: usize = 320;
 
 /// Nonce of AES-GCM and AES-GMAC.
 pub type GcmNonce = [u8; 12];
@@ -173,30 +206,18 @@ impl GcmKey {
         to_result(unsafe {
             sys::ksmbd_gcm_key(prepared.ptr_mut(), key.as_ptr(), key.len(), TAG_LEN)
         })?;
-        let mut kept = KBox::new(Secret::zeroed(), GFP_KERNEL)?;
-        kept.expose_mut()
-            .iter_mut()
-            .zip(key)
-            .for_each(|(to, from)| *to = *from);
         Ok(GcmKey {
             prepared,
-            key: kept,
-            key_len: key.len(),
-            aead: SetOnce::new(),
+            long: ForLong::new(key)?,
         })
     }
 
-    /// The transform of the crypto API, if a message of `len` bytes is long enough for it.
-    fn aead(&self, len: usize) -> Option<&Aead> {
-        if len < AEAD_MIN {
+    /// The crypto API's transform for `len` bytes, if they are not fewer than `min`.
+    fn aead(&self, len: usize, min: usize) -> Option<&Aead> {
+        if len < min {
             return None;
         }
-        if self.aead.as_ref().is_none() {
-            let key = self.key.expose().get(..self.key_len)?;
-            // Another thread may be first: this one is then dropped.
-            self.aead.populate(Aead::gcm(key).ok());
-        }
-        self.aead.as_ref()?.as_ref()
+        self.long.get(Aead::gcm)
     }
 
     fn start(&self, nonce: &GcmNonce) -> GcmStream<'_> {
@@ -266,10 +287,10 @@ impl GcmKey {
         dst: &mut PageVec,
     ) -> Result<Tag> {
         let len = message.len().checked_add(src.len()).ok_or(EFBIG)?;
-        if let Some(aead) = self.aead(len) {
-            return aead.seal_behind(nonce, aad, message, src, dst);
+        if let Some(aead) = self.aead(len, GCM_MIN) {
+            return aead.seal_behind(&gcm_iv(nonce), aad, message, src, dst);
         }
-        let stream = seal_behind(self.start_with(nonce, [aad]), message, src, dst, false)?;
+        let stream = seal_behind(self.start_with(nonce, [aad]), message, src, dst)?;
         stream.bounded().map(Stream::seal)
     }
 
@@ -292,8 +313,8 @@ impl GcmKey {
         }
         let behind = pages.as_ref().map_or(0, |pages| pages.len());
         let len = message.len().checked_add(behind).ok_or(EFBIG)?;
-        if let Some(aead) = self.aead(len) {
-            return aead.seal_in_place(nonce, aad, message, pages);
+        if let Some(aead) = self.aead(len, GCM_MIN) {
+            return aead.seal_in_place(&gcm_iv(nonce), aad, message, pages);
         }
         let mut stream = self.start_with(nonce, [aad]);
         let pages = pages.into_iter().flat_map(PageVec::spans_mut);
@@ -312,8 +333,8 @@ impl GcmKey {
     /// `EBADMSG` when it is not: the content of `message` is then not to be used. `EFBIG` as [`GcmKey::seal_in_place`],
     /// `ENOMEM`.
     pub fn open(&self, nonce: &GcmNonce, aad: &[u8], message: &mut [u8], tag: &Tag) -> Result {
-        if let Some(aead) = self.aead(message.len()) {
-            return aead.open(nonce, aad, message, tag);
+        if let Some(aead) = self.aead(message.len(), GCM_MIN) {
+            return aead.open(&gcm_iv(nonce), aad, message, tag);
         }
         let mut stream = self.start_with(nonce, [aad]);
         let (at, len) = (message.as_mut_ptr(), message.len());
@@ -325,12 +346,22 @@ impl GcmKey {
     /// AES-GMAC: the tag of `parts`, one after the other, with nothing encrypted.
     ///
     /// A nonce must never be used twice with a key to compute the MAC of different messages that are sent.
-    pub fn gmac<'a, T: Into<Span<'a>>>(
+    ///
+    /// # Errors
+    ///
+    /// `EFBIG` for 2^32 bytes or more, `ENOMEM`.
+    pub fn gmac<'a>(
         &self,
         nonce: &GcmNonce,
-        parts: impl IntoIterator<Item = T>,
-    ) -> Tag {
-        self.start_with(nonce, parts).seal()
+        parts: impl Iterator<Item = Span<'a>> + Clone,
+    ) -> Result<Tag> {
+        let len = parts
+            .clone()
+            .fold(0, |len: usize, part| len.saturating_add(part.len()));
+        if let Some(aead) = self.aead(len, GMAC_MIN) {
+            return aead.mac(&gcm_iv(nonce), parts);
+        }
+        Ok(self.start_with(nonce, parts).seal())
     }
 }
 
@@ -386,6 +417,7 @@ impl Stream for GcmStream<'_> {
 pub struct CcmKey {
     // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
     prepared: KBox<Wiped<{ sys::KSMBD_CCM_KEY_SIZE }>>,
+    long: ForLong,
 }
 
 /// Nonce of AES-CCM as SMB2 uses it. It leaves four bytes for the length: a message has less than 2^32 bytes.
@@ -403,7 +435,18 @@ impl CcmKey {
         to_result(unsafe {
             sys::ksmbd_ccm_key(prepared.ptr_mut(), key.as_ptr(), key.len(), TAG_LEN)
         })?;
-        Ok(CcmKey { prepared })
+        Ok(CcmKey {
+            prepared,
+            long: ForLong::new(key)?,
+        })
+    }
+
+    /// The crypto API's transform, if `len` bytes are enough for it.
+    fn aead(&self, len: usize) -> Option<&Aead> {
+        if len < CCM_MIN {
+            return None;
+        }
+        self.long.get(Aead::ccm)
     }
 
     fn start(&self, nonce: &[u8], aad: &[u8], len: usize) -> Result<CcmStream<'_>> {
@@ -472,28 +515,36 @@ impl CcmKey {
         src: &PageVec,
         dst: &mut PageVec,
     ) -> Result<Tag> {
-        let len = message.len().checked_add(src.len()).ok_or(EOVERFLOW)?;
-        let stream = seal_behind(self.start(nonce, aad, len)?, message, src, dst, true)?;
-        stream.complete().map(Stream::seal)
+        dst.copy_from(src)?;
+        self.seal_in_place(nonce, aad, message, Some(dst))
     }
 
-    /// Encrypts `parts`, of `len` bytes, in place and returns the tag over them and `aad`.
+    /// Encrypts `message` and the payload of `pages` in place, as one message, and returns the tag over both and `aad`.
     ///
     /// A nonce must never be used twice with a key.
     ///
     /// # Errors
     ///
-    /// As [`CcmKey::seal`].
-    pub fn seal_in_place<'b, D: Into<SpanMut<'b>>>(
+    /// `EINVAL` for shared pages, `EOVERFLOW` for a message of 2^32 bytes or more, `ENOMEM`. The message must then not be
+    /// sent.
+    pub fn seal_in_place(
         &self,
         nonce: &CcmNonce,
         aad: &[u8],
-        len: usize,
-        parts: impl IntoIterator<Item = D>,
+        message: &mut [u8],
+        pages: Option<&mut PageVec>,
     ) -> Result<Tag> {
+        if pages.as_ref().is_some_and(|pages| pages.is_shared()) {
+            return Err(EINVAL);
+        }
+        let behind = pages.as_ref().map_or(0, |pages| pages.len());
+        let len = message.len().checked_add(behind).ok_or(EOVERFLOW)?;
+        if let Some(aead) = self.aead(len) {
+            return aead.seal_in_place(&ccm_iv(nonce), aad, message, pages);
+        }
         let mut stream = self.start(nonce, aad, len)?;
-        for part in parts {
-            let mut part = part.into();
+        let pages = pages.into_iter().flat_map(PageVec::spans_mut);
+        for mut part in Iterator::chain(core::iter::once(SpanMut::from(message)), pages) {
             let (at, len) = (part.as_mut_ptr(), part.len());
             // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
             unsafe { stream.encrypt(at, at, len) };
@@ -501,26 +552,19 @@ impl CcmKey {
         stream.complete().map(Stream::seal)
     }
 
-    /// Decrypts `parts`, of `len` bytes, in place, if `tag` is that of them and `aad`.
+    /// Decrypts `message` in place, if `tag` is that of it and `aad`.
     ///
     /// # Errors
     ///
-    /// `EBADMSG` when it is not: the content of `parts` is then not to be used. Others as [`CcmKey::seal`].
-    pub fn open<'b, D: Into<SpanMut<'b>>>(
-        &self,
-        nonce: &CcmNonce,
-        aad: &[u8],
-        len: usize,
-        parts: impl IntoIterator<Item = D>,
-        tag: &Tag,
-    ) -> Result {
-        let mut stream = self.start(nonce, aad, len)?;
-        for part in parts {
-            let mut part = part.into();
-            let (at, len) = (part.as_mut_ptr(), part.len());
-            // SAFETY: in place, in memory mapped for `len` bytes that belongs to nobody else.
-            unsafe { stream.decrypt(at, at, len) };
+    /// `EBADMSG` when it is not: the content of `message` is then not to be used. Others as [`CcmKey::seal_in_place`].
+    pub fn open(&self, nonce: &CcmNonce, aad: &[u8], message: &mut [u8], tag: &Tag) -> Result {
+        if let Some(aead) = self.aead(message.len()) {
+            return aead.open(&ccm_iv(nonce), aad, message, tag);
         }
+        let mut stream = self.start(nonce, aad, message.len())?;
+        let (at, len) = (message.as_mut_ptr(), message.len());
+        // SAFETY: in place, in a slice of `len` bytes that is exclusively borrowed.
+        unsafe { stream.decrypt(at, at, len) };
         stream.complete()?.open(tag)
     }
 }

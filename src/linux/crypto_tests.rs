@@ -22,6 +22,7 @@ mod tests {
     use crate::digest::{sha256, sha512, Arc4, HmacMd5, HmacSha256Key, Md5};
     use crate::pages::PageVec;
     use crate::secret::{ct_eq, Secret};
+    use crate::span::Span;
     use kernel::prelude::*;
 
     #[test]
@@ -66,8 +67,19 @@ mod tests {
     fn gmac_of_nist() {
         let key = GcmKey::new(&hex::<16>("77be63708971c4e240d1cb79e8d77feb")).unwrap();
         let text: [u8; 16] = hex("7a43ec1d9c0a5a78a0b16533a6213cab");
-        let mac = key.gmac(&hex("e0e00f19fed7ba0136a797f3"), text.chunks(3));
-        assert_eq!(mac, hex("209fcc8d3675ed938e9c7166709dd946"));
+        let mac = key.gmac(
+            &hex("e0e00f19fed7ba0136a797f3"),
+            text.chunks(3).map(Span::from),
+        );
+        assert!(mac == Ok(hex("209fcc8d3675ed938e9c7166709dd946")));
+        // A long one: as the tag of a message without text.
+        for len in [383, 384, 9999, 300_000] {
+            let long = bytes_of(&pages_of(len).unwrap()).unwrap();
+            let mac = key.gmac(&[4; 12], long.chunks(1234).map(Span::from));
+            let none: [&[u8]; 0] = [];
+            let tag = key.seal(&[4; 12], [&long[..]], none, [&mut [][..]]);
+            assert!(mac == tag && mac.is_ok());
+        }
     }
 
     #[test]
@@ -124,7 +136,7 @@ mod tests {
 
     #[test]
     fn sealing_from_pages_into_pages() {
-        for len in [0, 1, 15, 4096, 70_001, 5 << 20] {
+        for len in [0, 1, 15, 242, 243, 244, 4096, 70_001, 5 << 20] {
             let src = pages_of(len).unwrap();
             let plain = bytes_of(&src).unwrap();
             let (mut head, mut dst) = ([5; 77], PageVec::alloc(len).unwrap());
@@ -132,12 +144,17 @@ mod tests {
             let tag = key
                 .seal_behind(&nonce, &aad, &mut head, &src, &mut dst)
                 .unwrap();
-            let mut body = bytes_of(&dst).unwrap();
-            let total = 77 + len;
-            let opened = key.open(&nonce, &aad, total, [&mut head[..], &mut body], &tag);
-            assert!(opened == Ok(()) && head == [5; 77] && body[..] == plain[..]);
-            let opened = key.open(&nonce, &aad, total + 1, [&mut head[..], &mut body], &tag);
-            assert!(opened == Err(EINVAL));
+            let mut whole = copy_of(&head).unwrap();
+            let body = bytes_of(&dst).unwrap();
+            whole.extend_from_slice(&body, GFP_KERNEL).unwrap();
+            let sealed = copy_of(&whole).unwrap();
+            assert!(key.open(&nonce, &aad, &mut whole, &tag) == Ok(()));
+            assert!(whole[..77] == [5; 77] && whole[77..] == plain[..]);
+            let (total, mut out) = (77 + len, copy_of(&whole).unwrap());
+            let made = key.seal(&nonce, &aad, total, whole.chunks(1000), out.chunks_mut(777));
+            assert!(made == Ok(tag) && out[..] == sealed[..]);
+            assert!(key.seal(&nonce, &aad, total + 1, [&whole[..]], [&mut out[..]]) == Err(EINVAL));
+            assert!(key.open(&nonce, &aad, &mut whole, &tag) == Err(EBADMSG));
 
             (head, dst) = ([5; 77], PageVec::alloc(len).unwrap());
             let (key, nonce) = (GcmKey::new(&[9; 32]).unwrap(), [1; 12]);

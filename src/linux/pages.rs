@@ -226,6 +226,36 @@ impl PageVec {
         filled
     }
 
+    /// Copies the payload of `src` to the front of these pages, which have none yet.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when they have, `ENOSPC` when there is not enough room.
+    pub fn copy_from(&mut self, src: &PageVec) -> Result {
+        if !self.is_empty() {
+            return Err(EINVAL);
+        }
+        let mut room = self.room();
+        let mut to = SpanMut::from(&mut [] as &mut [u8]);
+        for mut rest in src.spans() {
+            while !rest.is_empty() {
+                while to.is_empty() {
+                    to = room.next().ok_or(ENOSPC)?;
+                }
+                let (from, after) = rest.split(to.len());
+                let (mut at, left) = to.split(from.len());
+                // SAFETY: both are mapped for the length of `from`; `at` belongs to this vector, so they do not overlap.
+                unsafe {
+                    core::ptr::copy_nonoverlapping(from.as_ptr(), at.as_mut_ptr(), from.len());
+                }
+                (rest, to) = (after, left);
+            }
+        }
+        drop(room);
+        self.len = src.len();
+        Ok(())
+    }
+
     /// Says that the first `len` bytes hold payload now.
     ///
     /// # Safety
