@@ -23,6 +23,9 @@ use super::Tree;
 const KEPT_IN: &CStr = c"user.DOSATTRIB";
 /// Unit in which a file's space is told, bytes.
 const BLOCK: u64 = 512;
+/// The type of a file in its mode, and that of a regular one.
+const S_IFMT: u16 = 0o170_000;
+const S_IFREG: u16 = 0o100_000;
 
 /// A file's attributes at one moment.
 #[derive(Clone, Copy)]
@@ -96,6 +99,18 @@ impl FileAttributes {
         } else {
             self.stat.size
         }
+    }
+
+    /// The same for a stream of the file with `size` bytes of data: never a directory.
+    pub(crate) fn of_stream(mut self, size: u64) -> Self {
+        self.stat.mode = self.stat.mode & !S_IFMT | S_IFREG;
+        self.stat.size = size;
+        self.stat.blocks = size.div_ceil(BLOCK);
+        self.dos = self.dos.without(Attributes::DIRECTORY);
+        if self.dos == Attributes(0) {
+            self.dos = Attributes::NORMAL;
+        }
+        self
     }
 
     /// Space on disk in bytes; zero for directories.

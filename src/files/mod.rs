@@ -21,10 +21,12 @@ pub(crate) mod oplocks;
 pub(crate) mod pipe;
 pub(crate) mod security;
 pub(crate) mod share;
+pub(crate) mod stream;
 pub(crate) mod tree;
 
 pub(crate) use count::OpenCount;
 pub(crate) use inode::OpenFiles;
 pub(crate) use open::{Object, Open, OpenTable};
 pub(crate) use share::{Share, ShareTable};
+pub(crate) use stream::OpenStreams;
 pub(crate) use tree::{Tree, TreeTable};

@@ -16,12 +16,14 @@ use crate::server::Server;
 
 use super::file::OpenedFile;
 use super::pipe::OpenedPipe;
+use super::stream::OpenedStream;
 use super::Tree;
 
 /// What is open.
 pub(crate) enum Object {
     File(OpenedFile),
     Pipe(OpenedPipe),
+    Stream(OpenedStream),
 }
 
 /// A file or pipe that a client has open.
@@ -56,11 +58,12 @@ impl Open {
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_DEVICE_REQUEST` if it is a pipe.
+    /// `STATUS_INVALID_DEVICE_REQUEST` if it is a pipe, `STATUS_NOT_SUPPORTED` if it is a named stream.
     pub(crate) fn file(&self) -> Result<&OpenedFile, NtStatus> {
         match &self.object {
             Object::File(file) => Ok(file),
             Object::Pipe(_) => Err(NtStatus::INVALID_DEVICE_REQUEST),
+            Object::Stream(_) => Err(NtStatus::NOT_SUPPORTED),
         }
     }
 
@@ -90,6 +93,7 @@ impl Open {
                 file.close(server, &self.tree);
             }
             Object::Pipe(pipe) => pipe.close(server),
+            Object::Stream(stream) => stream.close(server, &self.tree),
         }
         server.open_count.sub();
     }

@@ -28,6 +28,7 @@ use super::inode::{Admission, Admitted, Asking};
 use super::lookup::{self, Case, Found};
 use super::notify::{self, What};
 use super::oplocks::{self, Cached, Wanted};
+use super::stream::{self, Base, Named, OpenedStream};
 use super::{Object, Open, Tree};
 
 /// Mode bits of files and directories before the share's masks. Files can be executed as far as the mask lets them: who
@@ -62,7 +63,10 @@ impl From<NtStatus> for Refusal {
 /// What to open.
 pub(crate) struct Target<'a> {
     pub(crate) name: names::Path<'a>,
+    /// How to open it; for a named stream, how to open its file.
     pub(crate) parameters: Parameters,
+    /// The named stream, if one is asked for.
+    pub(crate) stream: Option<Named<'a>>,
     pub(crate) case: Case,
     /// Space to reserve for a file that is made or emptied, bytes.
     pub(crate) allocation: Option<u64>,
@@ -125,7 +129,12 @@ fn admit(
     let id = server.open_count.new_id();
     let asking = Asking {
         path,
-        access,
+        // Who opens a stream shares that with its other opens, and of the file no data.
+        access: if target.stream.is_some() {
+            Mask::READ_ATTRIBUTES
+        } else {
+            access
+        },
         share: target.parameters.share,
         disposition: target.parameters.disposition,
         target: oplocks::Target {
@@ -169,11 +178,24 @@ fn open_existing(
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
     let access = granted.union(parameters.implied_access());
     let (id, admission, cached) = admit(server, tree, target, &path, access)?;
+    if target.stream.is_some() {
+        let admitted = Given {
+            id,
+            admission,
+            cached,
+            granted,
+            maximal,
+        };
+        return finish_stream(server, tree, scope, target, path, Some(before), admitted);
+    }
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
         empty(scope, file.as_ref(), target)?;
         attributes::store_new(scope, tree, &path, parameters.attributes);
         ea::set_list(scope, &path, target.eas)?;
+        if tree.share.has_streams() {
+            stream::remove_all(scope, &path)?;
+        }
         FileAttributes::read(scope, tree, &path)?
     } else {
         before
@@ -184,7 +206,7 @@ fn open_existing(
     }
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, id, granted, opened)?;
+    let open = finish(server, tree, id, granted, Object::File(opened))?;
     Ok(Opened {
         open,
         action,
@@ -320,10 +342,27 @@ fn make(
         Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),
         outcome => outcome?,
     };
+    if target.stream.is_some() {
+        let admitted = Given {
+            id,
+            admission,
+            cached,
+            granted,
+            maximal,
+        };
+        let outcome = finish_stream(server, tree, scope, target, path.clone(), None, admitted);
+        if let (Err(_), Some(root)) = (&outcome, tree.share.directory()) {
+            // The file was made for the stream, and nobody else has it.
+            if server.files.find(path.inode_key()).is_none() {
+                let _ = path.remove(scope, root);
+            }
+        }
+        return outcome;
+    }
     let attributes = FileAttributes::read(scope, tree, &path)?;
     let opened = OpenedFile::new(path, file, parameters.options, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, id, granted, opened)?;
+    let open = finish(server, tree, id, granted, Object::File(opened))?;
     Ok(Opened {
         open,
         action,
@@ -365,19 +404,69 @@ fn inherit_owner(scope: &CredScope<'_>, tree: &Tree, parent: &Path, path: &Path)
     }
 }
 
+/// What an open was given of the file.
+struct Given {
+    id: FileId,
+    admission: Admission,
+    cached: Cached,
+    granted: Mask,
+    maximal: Mask,
+}
+
+/// Opens the stream that was asked for, once its file is open. `existing` is nothing if the file was made for it.
+fn finish_stream(
+    server: &Arc<Server>,
+    tree: &Arc<Tree>,
+    scope: &CredScope<'_>,
+    target: &Target<'_>,
+    path: Path,
+    existing: Option<FileAttributes>,
+    given: Given,
+) -> Result<Opened, Failure> {
+    let named = target.stream.as_ref().ok_or(NtStatus::INTERNAL_ERROR)?;
+    let Given {
+        id,
+        admission,
+        cached,
+        granted,
+        maximal,
+    } = given;
+    let dos = existing.as_ref().map(|attributes| attributes.dos);
+    let base = Base {
+        path: &path,
+        existing: dos,
+        maximal,
+        granted,
+    };
+    let entered = named.enter(server, scope, tree, &base)?;
+    let attributes = FileAttributes::read(scope, tree, &path)?.of_stream(entered.size);
+    let action = entered.action;
+    let file = OpenedFile::new(path, None, target.parameters.options, admission);
+    let file = file.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let object = Object::Stream(OpenedStream::new(file, entered));
+    let open = finish(server, tree, id, granted, object)?;
+    Ok(Opened {
+        open,
+        action,
+        attributes,
+        maximal,
+        cached,
+    })
+}
+
 fn finish(
     server: &Server,
     tree: &Arc<Tree>,
     id: FileId,
     granted: Mask,
-    file: OpenedFile,
+    object: Object,
 ) -> Result<Arc<Open>, NtStatus> {
     let limit = server.config().max_open_files;
     server
         .open_count
         .add(limit)
         .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
-    Open::new(id, tree, granted, Object::File(file)).map_err(|_| {
+    Open::new(id, tree, granted, object).map_err(|_| {
         server.open_count.sub();
         NtStatus::INSUFFICIENT_RESOURCES
     })

@@ -159,6 +159,11 @@ impl Options {
         self.0 & other.0 == other.0
     }
 
+    /// These without `other`.
+    pub fn without(self, other: Options) -> Options {
+        Options(self.0 & !other.0)
+    }
+
     /// The bits, as FileModeInformation tells them.
     pub fn bits(self) -> u32 {
         self.0
@@ -229,6 +234,39 @@ impl Parameters {
         };
         parameters.check_delete_on_close()?;
         Ok(parameters)
+    }
+
+    /// How to open the file whose named stream is asked for: it is made if the stream can be, never emptied or deleted, may
+    /// be a directory, and keeps nobody out ([MS-FSA] 2.1.5.1).
+    pub fn of_stream_base(self) -> Self {
+        let disposition = if self.disposition.may_create() {
+            Disposition::OpenIf
+        } else {
+            Disposition::Open
+        };
+        let kinds = Options(Options::DIRECTORY_FILE.0 | Options::NON_DIRECTORY_FILE.0);
+        Parameters {
+            share: Share::READ.union(Share::WRITE).union(Share::DELETE),
+            disposition,
+            options: self
+                .options
+                .without(kinds)
+                .without(Options::DELETE_ON_CLOSE),
+            ..self
+        }
+    }
+
+    /// For the unnamed stream by its full name, which a directory does not have.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_NOT_A_DIRECTORY` if a directory is asked for.
+    pub fn of_unnamed_stream(self) -> Result<Self, NtStatus> {
+        if self.makes_directory() {
+            return Err(NtStatus::NOT_A_DIRECTORY);
+        }
+        let options = Options(self.options.0 | Options::NON_DIRECTORY_FILE.0);
+        Ok(Parameters { options, ..self })
     }
 
     /// Deleting on close needs the right to delete; MAXIMUM_ALLOWED is judged when it is known what that grants

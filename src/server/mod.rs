@@ -19,7 +19,7 @@ use linux::random;
 use linux::workqueue::WorkQueue;
 
 use crate::connection::table::ConnectionTable;
-use crate::files::{OpenCount, OpenFiles, ShareTable};
+use crate::files::{OpenCount, OpenFiles, OpenStreams, ShareTable};
 use crate::ipc::Link;
 use crate::session::SessionTable;
 
@@ -55,6 +55,7 @@ pub(crate) struct Server {
     #[pin]
     pub(crate) shares: ShareTable,
     pub(crate) files: OpenFiles,
+    pub(crate) streams: OpenStreams,
     /// Opens of all sessions, up to `max open files`.
     pub(crate) open_count: OpenCount,
     next_connect_id: Atomic<u64>,
@@ -72,6 +73,7 @@ impl Server {
         let buffers = BufferPool::new(POOL_BYTES)?;
         let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::UNBOUND, 0)?;
         let files = OpenFiles::new()?;
+        let streams = OpenStreams::new()?;
         Arc::pin_init(
             pin_init!(Server {
                 debug: DebugMask::new(),
@@ -85,6 +87,7 @@ impl Server {
                 sessions <- SessionTable::new(),
                 shares <- ShareTable::new(),
                 files,
+                streams,
                 open_count: OpenCount::new(),
                 next_connect_id: Atomic::new(1),
                 upkeep <- Upkeep::new(),

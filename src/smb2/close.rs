@@ -38,11 +38,13 @@ pub(super) fn serve(
 
 /// The attributes for the reply; none for a pipe, or if they cannot be read.
 fn attributes(tree: &Tree, open: &Open) -> Option<Attributes> {
-    let Object::File(file) = &open.object else {
-        return None;
-    };
     let scope = tree.enter();
-    let read = FileAttributes::read(&scope, tree, &file.path).ok()?;
+    let read = match &open.object {
+        Object::File(file) => FileAttributes::read(&scope, tree, &file.path),
+        Object::Stream(stream) => stream.attributes(&scope, tree),
+        Object::Pipe(_) => return None,
+    };
+    let read = read.ok()?;
     Some(Attributes {
         creation_time: read.created,
         last_access_time: read.accessed(),

@@ -27,6 +27,7 @@ use crate::files::lookup::Case;
 use crate::files::opening::{self, Opened, Refusal, Target};
 use crate::files::oplocks::{Cached, LeaseId, Wanted, WantedLease};
 use crate::files::pipe::OpenedPipe;
+use crate::files::stream::Named;
 use crate::files::{Object, Open, Tree};
 use crate::ipc::calls::Pipe;
 use crate::session::Session;
@@ -155,24 +156,34 @@ fn open_file(
         Rules::Windows
     };
     let name = names::Path::parse(name, rules)?;
-    if matches!(name.fork(), names::Fork::Stream(_)) {
-        debug!(
-            cx.server(),
-            Smb, "{}: named streams are not built yet\n", cx.conn.peer
-        );
-        return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
-    }
+    let stream = match name.fork() {
+        names::Fork::Stream(_) if !tree.share.has_streams() => {
+            return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
+        }
+        names::Fork::Stream(name) => Some(Named { name, parameters }),
+        _ => None,
+    };
     let mut target = Target {
         name,
-        parameters,
+        parameters: match name.fork() {
+            names::Fork::Stream(_) => parameters.of_stream_base(),
+            names::Fork::Data => parameters.of_unnamed_stream()?,
+            _ => parameters,
+        },
+        stream,
         case: if is_posix {
             Case::Sensitive
         } else {
             Case::Insensitive
         },
-        allocation: contexts.allocation_size,
+        allocation: contexts.allocation_size.filter(|_| stream.is_none()),
         eas: contexts.extended_attributes.unwrap_or(&[]),
-        wanted: wanted(cx, session, tree, &request, &contexts),
+        wanted: if stream.is_some() {
+            // Streams are not cached.
+            Wanted::Nothing
+        } else {
+            wanted(cx, session, tree, &request, &contexts)
+        },
         directory_leases: false,
         waker: None,
     };

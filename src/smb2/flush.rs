@@ -33,6 +33,11 @@ pub(super) fn serve(
             file.data()?.sync(&scope).map_err(status_of)?;
         }
     }
+    if let Object::Stream(stream) = &open.object {
+        open.require_any(Mask::WRITE_DATA.union(Mask::APPEND_DATA))?;
+        let scope = tree.enter();
+        stream.flush(&scope)?;
+    }
     reply.body(4, |w| Empty.write(w))?;
     Ok(NtStatus::SUCCESS)
 }

@@ -47,7 +47,18 @@ pub(super) fn serve(
             let class = FileInfoClass(request.info_class);
             match &open.object {
                 Object::File(opened) => {
-                    file::answer(cx, tree, &open, opened, class, &request, &mut room)
+                    let of = file::Of {
+                        file: opened,
+                        stream: None,
+                    };
+                    file::answer(cx, tree, &open, of, class, &request, &mut room)
+                }
+                Object::Stream(stream) => {
+                    let of = file::Of {
+                        file: &stream.base,
+                        stream: Some(stream),
+                    };
+                    file::answer(cx, tree, &open, of, class, &request, &mut room)
                 }
                 Object::Pipe(pipe) => pipe::answer(pipe, class, &mut room),
             }

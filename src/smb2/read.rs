@@ -17,6 +17,7 @@ use smb_proto::wire::Writer;
 
 use crate::files::file::OpenedFile;
 use crate::files::pipe::OpenedPipe;
+use crate::files::stream::OpenedStream;
 use crate::files::{data, Object, Open, Tree};
 use crate::session::Session;
 
@@ -46,6 +47,7 @@ pub(super) fn serve(
             read_file(cx, session, tree, &open, file, &request, reply)
         }
         Object::Pipe(pipe) => read_pipe(cx, pipe, &request, reply),
+        Object::Stream(stream) => read_stream(tree, &open, stream, &request, reply),
     }
 }
 
@@ -66,6 +68,41 @@ fn read_pipe(
         .write(w)
     })?;
     Ok(part.status())
+}
+
+fn read_stream(
+    tree: &Tree,
+    open: &Open,
+    stream: &OpenedStream,
+    request: &Request<'_>,
+    reply: &mut Reply,
+) -> Handled {
+    open.require_any(Mask::READ_DATA.union(Mask::EXECUTE))?;
+    let end = request.offset.checked_add(u64::from(request.length));
+    if end.is_none_or(|end| i64::try_from(end).is_err()) {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
+    }
+    let data = {
+        let scope = tree.enter();
+        stream.read(&scope)?
+    };
+    let start = usize::try_from(request.offset).unwrap_or(usize::MAX);
+    let rest = data.get(start..).unwrap_or(&[]);
+    let limit = usize::try_from(request.length).unwrap_or(usize::MAX);
+    let part = rest.get(..limit).unwrap_or(rest);
+    check_count(part.len(), request)?;
+    reply.body(part.len().saturating_add(REPLY_HEAD_LEN + 1), |w| {
+        Answer {
+            data_remaining: 0,
+            data: part,
+        }
+        .write(w)
+    })?;
+    let read = u64::try_from(part.len()).unwrap_or(u64::MAX);
+    stream
+        .base
+        .set_position(request.offset.saturating_add(read));
+    Ok(NtStatus::SUCCESS)
 }
 
 fn read_file(

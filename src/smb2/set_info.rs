@@ -7,6 +7,7 @@ mod disposition;
 mod rename;
 mod security;
 mod size;
+mod stream;
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -57,19 +58,17 @@ pub(super) fn serve(
     let class = FileInfoClass(request.info_class);
     let telling = Telling::before(&cx.server().files, &open, request.info_type, class);
     match request.info_type {
-        InfoType::FILE => {
-            match target.set_file(class, request.data) {
-                Err(Halt::Later) => {
-                    let waker = cx.waker()?;
-                    target.waker = Some(&waker);
-                    match target.set_file(class, request.data) {
-                        Err(Halt::Later) => return Err(wait::again(waker, session, tree, serve)),
-                        other => other?,
-                    }
+        InfoType::FILE => match target.set_file(class, request.data) {
+            Err(Halt::Later) => {
+                let waker = cx.waker()?;
+                target.waker = Some(&waker);
+                match target.set_file(class, request.data) {
+                    Err(Halt::Later) => return Err(wait::again(waker, session, tree, serve)),
+                    other => other?,
                 }
-                other => other?,
             }
-        }
+            other => other?,
+        },
         InfoType::SECURITY => {
             security::set(&target, request.additional_information, request.data)?;
         }
@@ -120,7 +119,7 @@ impl Target<'_> {
     fn file(&self) -> Result<&OpenedFile, NtStatus> {
         match &self.open.object {
             Object::File(file) => Ok(file),
-            Object::Pipe(_) => Err(NtStatus::NOT_SUPPORTED),
+            Object::Pipe(_) | Object::Stream(_) => Err(NtStatus::NOT_SUPPORTED),
         }
     }
 
@@ -164,7 +163,11 @@ impl Target<'_> {
     }
 
     fn set_file(&self, class: FileInfoClass, data: &[u8]) -> Result<(), Halt> {
-        let file = self.file()?;
+        let (file, stream) = match &self.open.object {
+            Object::File(file) => (file, None),
+            Object::Stream(stream) => (&stream.base, Some(stream)),
+            Object::Pipe(_) => return Err(NtStatus::NOT_SUPPORTED.into()),
+        };
         let request = SetFile::parse(class, data).map_err(|error| match error {
             SetFileError::Class => NtStatus::INVALID_INFO_CLASS,
             SetFileError::Short => NtStatus::INFO_LENGTH_MISMATCH,
@@ -176,6 +179,13 @@ impl Target<'_> {
             _ => self.require_writable()?,
         }
         let scope = self.tree.enter();
+        if let Some(stream) = stream {
+            match request {
+                // These are the file's.
+                SetFile::Basic(_) | SetFile::FullEa(_) => {}
+                request => return Ok(stream::set(self, &scope, stream, &request)?),
+            }
+        }
         match request {
             SetFile::Basic(info) => Ok(basic::set(self, &scope, file, &info)?),
             SetFile::EndOfFile(size) => size::set_end(self, &scope, file, size),

@@ -7,6 +7,7 @@ use kernel::sync::Arc;
 
 use linux::file::WriteMode;
 use smb_model::access::Mask;
+use smb_model::create::Options;
 use smb_model::lease::Trigger;
 use smb_model::locks::Access;
 use smb_proto::change_notify::CompletionFilter;
@@ -16,6 +17,7 @@ use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 
 use crate::files::file::OpenedFile;
 use crate::files::notify::{self, What};
+use crate::files::stream::OpenedStream;
 use crate::files::{data, Object, Open, Tree};
 use crate::server::Server;
 use crate::session::Session;
@@ -53,9 +55,38 @@ pub(super) fn serve(
             write_file(cx.server(), tree, &open, file, &request)?;
         }
         Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
+        Object::Stream(stream) => write_stream(tree, &open, stream, &request)?,
     }
     reply.body(32, |w| Answer { count }.write(w))?;
     Ok(NtStatus::SUCCESS)
+}
+
+fn write_stream(
+    tree: &Tree,
+    open: &Open,
+    stream: &OpenedStream,
+    request: &Request<'_>,
+) -> Result<(), NtStatus> {
+    open.require_any(Mask::WRITE_DATA.union(Mask::APPEND_DATA))?;
+    let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
+    let scope = tree.enter();
+    let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
+    let offset = match request.offset {
+        AT_END if may_only_append => stream.attributes(&scope, tree)?.end_of_file(),
+        offset => offset,
+    };
+    let end = offset
+        .checked_add(len)
+        .filter(|end| i64::try_from(*end).is_ok());
+    let end = end.ok_or(NtStatus::INVALID_PARAMETER)?;
+    stream.write(&scope, offset, request.data)?;
+    if request.flags.contains(WriteFlags::WRITE_THROUGH)
+        || stream.base.mode() & Options::WRITE_THROUGH.bits() != 0
+    {
+        stream.flush(&scope)?;
+    }
+    stream.base.set_position(end);
+    Ok(())
 }
 
 fn write_file(

@@ -3,6 +3,7 @@
 //! What QUERY_INFO tells of a file, [MS-FSCC] 2.4 and [MS-FSA] 2.1.5.12.
 
 use kernel::prelude::*;
+use kernel::str::CString;
 
 use linux::cred::CredScope;
 use linux::name::PATH_MAX;
@@ -25,6 +26,7 @@ use crate::files::attributes::FileAttributes;
 use crate::files::ea;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
+use crate::files::stream::{self, OpenedStream};
 use crate::files::{Open, Tree};
 use crate::smb2::context::{Context, Handled};
 
@@ -32,15 +34,25 @@ use super::Room;
 
 /// More than any class of fixed size has.
 const MAX_FIXED: usize = 128;
+/// Most bytes of a list of streams in one answer.
+const MAX_STREAMS: usize = 64 * 1024;
 /// Most bytes of extended attributes in one answer.
 const MAX_EAS: usize = 128 * 1024;
+
+/// What is asked about.
+pub(super) struct Of<'a> {
+    /// The file.
+    pub(super) file: &'a OpenedFile,
+    /// Its named stream, if that is open.
+    pub(super) stream: Option<&'a OpenedStream>,
+}
 
 /// Answers with information of `class`.
 pub(super) fn answer(
     cx: &Context<'_>,
     tree: &Tree,
     open: &Open,
-    file: &OpenedFile,
+    of: Of<'_>,
     class: FileInfoClass,
     request: &Request<'_>,
     room: &mut Room<'_>,
@@ -58,7 +70,8 @@ pub(super) fn answer(
     let view = View {
         tree,
         open,
-        file,
+        file: of.file,
+        stream: of.stream,
         scope: &scope,
     };
     match class {
@@ -104,6 +117,7 @@ struct View<'a> {
     tree: &'a Tree,
     open: &'a Open,
     file: &'a OpenedFile,
+    stream: Option<&'a OpenedStream>,
     scope: &'a CredScope<'a>,
 }
 
@@ -114,11 +128,19 @@ impl View<'_> {
     }
 
     fn attributes(&self) -> Result<FileAttributes, NtStatus> {
+        match self.stream {
+            Some(stream) => stream.attributes(self.scope, self.tree),
+            None => self.file_attributes(),
+        }
+    }
+
+    fn file_attributes(&self) -> Result<FileAttributes, NtStatus> {
         FileAttributes::read(self.scope, self.tree, &self.file.path)
     }
 
     fn is_delete_pending(&self) -> bool {
-        self.file.admission.state.is_delete_pending()
+        self.stream.is_some_and(OpenedStream::is_delete_pending)
+            || self.file.admission.state.is_delete_pending()
     }
 
     fn access(&self) -> AccessInfo {
@@ -249,6 +271,12 @@ impl View<'_> {
         for byte in name.iter_mut().filter(|byte| **byte == b'/') {
             *byte = b'\\';
         }
+        if let Some(stream) = self.stream {
+            for part in [":", stream.name()] {
+                name.extend_from_slice(part.as_bytes(), GFP_KERNEL)
+                    .map_err(no_memory)?;
+            }
+        }
         Ok(name)
     }
 
@@ -300,21 +328,48 @@ impl View<'_> {
         room.write(size, |w, limit| info.write_clipped(w, limit))
     }
 
-    /// The unnamed stream; a directory has none.
+    /// The unnamed stream, which a directory does not have, and the named ones.
     fn streams(&self, room: &mut Room<'_>) -> Handled {
-        let of = self.attributes()?;
-        room.write(64, |w, limit| {
-            if of.stat.is_dir() {
+        let of = self.file_attributes()?;
+        let has_named = self.tree.share.has_streams();
+        let size = if has_named { MAX_STREAMS } else { 64 };
+        let mut failed = Ok(());
+        let handled = room.write(room.limit.min(size), |w, limit| {
+            let mut list = EntryList::new(w, 8, limit.min(size));
+            if !of.stat.is_dir() {
+                let info = StreamInfo {
+                    size: of.end_of_file(),
+                    allocation_size: of.allocation(),
+                    name: Text::Str("::$DATA"),
+                };
+                if info.write(&mut list, w).is_err() {
+                    return Ok(false);
+                }
+            }
+            if !has_named {
                 return Ok(true);
             }
-            let mut list = EntryList::new(w, 8, limit);
-            let info = StreamInfo {
-                size: of.end_of_file(),
-                allocation_size: of.allocation(),
-                name: Text::Str("::$DATA"),
+            let mut each = |name: &str, size: u64| {
+                let Ok(name) = CString::try_from_fmt(fmt!(":{}:$DATA", name)) else {
+                    return false;
+                };
+                let info = StreamInfo {
+                    size,
+                    allocation_size: of.of_stream(size).allocation(),
+                    name: Text::Lossy(name.to_bytes()),
+                };
+                info.write(&mut list, w).is_ok()
             };
-            Ok(info.write(&mut list, w).is_ok())
-        })
+            match stream::list(self.scope, &self.file.path, &mut each) {
+                Ok(is_whole) => Ok(is_whole),
+                Err(status) => {
+                    failed = Err(status);
+                    Ok(true)
+                }
+            }
+        });
+        failed?;
+        handled
     }
 
     /// The extended attributes, all of them or those that the request names.

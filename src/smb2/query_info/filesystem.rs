@@ -138,6 +138,9 @@ fn write_attributes(tree: &Tree, fake: u32, room: &mut Room<'_>) -> Handled {
         | FsAttributes::SUPPORTS_EXTENDED_ATTRIBUTES
         | FsAttributes::SUPPORTS_BLOCK_REFCOUNTING
         | FsAttributes::PERSISTENT_ACLS;
+    if tree.share.has_streams() {
+        attributes |= FsAttributes::NAMED_STREAMS;
+    }
     if !tree.is_writable {
         attributes |= FsAttributes::READ_ONLY_VOLUME;
     }

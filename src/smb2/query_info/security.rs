@@ -29,8 +29,11 @@ pub(super) fn answer(
 ) -> Handled {
     let needed = security::to_query(request.additional_information);
     check(open, needed)?;
-    let Object::File(file) = &open.object else {
-        return Err(NtStatus::NOT_SUPPORTED.into());
+    let file = match &open.object {
+        Object::File(file) => file,
+        // A stream has the security of its file.
+        Object::Stream(stream) => &stream.base,
+        Object::Pipe(_) => return Err(NtStatus::NOT_SUPPORTED.into()),
     };
     let stat = {
         let scope = tree.enter();
