@@ -177,6 +177,10 @@ fn open_existing(
     parameters.check_granted(granted)?;
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
     let access = granted.union(parameters.implied_access());
+    let deletes = target.stream.is_none() && access.contains(Mask::DELETE);
+    if deletes && tree.share.has_streams() && server.streams.forbid_delete(path.inode_key()) {
+        return Err(NtStatus::SHARING_VIOLATION.into());
+    }
     let (id, admission, cached) = admit(server, tree, target, &path, access)?;
     if target.stream.is_some() {
         let admitted = Given {

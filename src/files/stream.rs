@@ -123,6 +123,14 @@ impl OpenStreams {
         Ok(OpenStreams(Arc::pin_init(init, GFP_KERNEL)?))
     }
 
+    /// Whether an open of some stream of the file forbids others to delete it, and the file with it.
+    pub(crate) fn forbid_delete(&self, inode: InodeKey) -> bool {
+        let by_key = self.0.by_key.lock();
+        let mut of_file = by_key.values().filter(|state| state.key.0.inode == inode);
+        let found = of_file.any(|state| state.inner.lock().sharing.forbids_delete());
+        found
+    }
+
     /// Counts an open in.
     ///
     /// # Errors
