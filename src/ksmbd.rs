@@ -41,7 +41,10 @@ impl kernel::Module for Ksmbd {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let server = Server::new()?;
         // From here on, an early return drops `this`, which ends whatever was begun.
-        let mut this = Ksmbd { control: None, server };
+        let mut this = Ksmbd {
+            control: None,
+            server,
+        };
         this.server.upkeep.start(&this.server)?;
         ipc::daemon::register(&this.server, module)?;
         this.control = Some(server::control::register(&this.server)?);
@@ -56,9 +59,18 @@ impl Drop for Ksmbd {
         // The family's handler refers to the server: this breaks the circle.
         drop(self.server.link.close());
         let server = &self.server;
-        let left = (server.connections.count(), server.sessions.count(), server.files.count());
+        let left = (
+            server.connections.count(),
+            server.sessions.count(),
+            server.files.count(),
+        );
         if left != (0, 0, 0) {
-            pr_err!("left at unload: {} connections, {} sessions, {} files\n", left.0, left.1, left.2);
+            pr_err!(
+                "left at unload: {} connections, {} sessions, {} files\n",
+                left.0,
+                left.1,
+                left.2
+            );
         }
     }
 }

@@ -88,12 +88,18 @@ impl Drop for FrameLoad {
 impl Frame {
     /// The request's bytes, from the protocol id on.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.as_slice().get(self.start..self.end).unwrap_or(&[])
+        self.buffer
+            .as_slice()
+            .get(self.start..self.end)
+            .unwrap_or(&[])
     }
 
     /// As [`Self::bytes`], to be decrypted in place.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.buffer.as_mut_slice().get_mut(self.start..self.end).unwrap_or(&mut [])
+        self.buffer
+            .as_mut_slice()
+            .get_mut(self.start..self.end)
+            .unwrap_or(&mut [])
     }
 
     /// Drops `count` bytes from the front (a TRANSFORM_HEADER).
@@ -120,7 +126,10 @@ pub(crate) struct Peer {
 
 impl Peer {
     fn new(address: SocketAddr) -> Self {
-        Peer { address, text: AddressText::new(address.ip()) }
+        Peer {
+            address,
+            text: AddressText::new(address.ip()),
+        }
     }
 
     pub(crate) fn ip(&self) -> IpAddr {
@@ -332,7 +341,11 @@ impl Connection {
         load.frames = load.frames.saturating_add(1);
         load.working = load.working.saturating_add(1);
         load.bytes = load.bytes.saturating_add(bytes);
-        Some(FrameLoad { conn: self.clone(), bytes, is_parked: false })
+        Some(FrameLoad {
+            conn: self.clone(),
+            bytes,
+            is_parked: false,
+        })
     }
 
     /// Waits until no request is in work.
@@ -354,4 +367,3 @@ impl Connection {
         }
     }
 }
-

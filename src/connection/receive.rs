@@ -74,7 +74,11 @@ impl Inbox {
 /// Reads frames and hands them to workers until the client or the server ends the connection.
 pub(crate) fn run(conn: &Arc<Connection>) {
     let began = time::monotonic_ms();
-    let mut inbox = Inbox { bytes: [0; AHEAD], start: 0, end: 0 };
+    let mut inbox = Inbox {
+        bytes: [0; AHEAD],
+        start: 0,
+        end: 0,
+    };
     while conn.is_authenticated() || time::monotonic_ms().saturating_sub(began) < LOGIN_TIMEOUT_MS {
         match next_frame(conn, &mut inbox) {
             Ok(frame) => {
@@ -111,7 +115,10 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
         MAX_UNAUTHENTICATED
     };
     if kind != 0 || !(MIN_FRAME..=max).contains(&len) {
-        debug!(conn.server, Conn, "{}: frame of type {} and {} bytes\n", conn.peer, kind, len);
+        debug!(
+            conn.server,
+            Conn, "{}: frame of type {} and {} bytes\n", conn.peer, kind, len
+        );
         return Err(EPROTO);
     }
     let load = conn.admit(len).ok_or(ECONNRESET)?;
@@ -124,5 +131,10 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
         }
         Ok::<_, Error>(room.len())
     })?;
-    Ok(Frame { buffer, start: 0, end: len, load })
+    Ok(Frame {
+        buffer,
+        start: 0,
+        end: len,
+        load,
+    })
 }

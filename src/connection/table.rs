@@ -95,7 +95,11 @@ impl ConnectionTable {
             }
             None => false,
         };
-        let address = if last { inner.by_address.remove_node(&conn.peer.ip()) } else { None };
+        let address = if last {
+            inner.by_address.remove_node(&conn.peer.ip())
+        } else {
+            None
+        };
         drop(inner);
         // Freed outside the lock: the node may hold the last reference.
         drop((node, address));

@@ -15,7 +15,10 @@ pub(crate) struct OpenCount {
 
 impl OpenCount {
     pub(crate) fn new() -> Self {
-        OpenCount { open: Atomic::new(0), next_id: Atomic::new(1) }
+        OpenCount {
+            open: Atomic::new(0),
+            next_id: Atomic::new(1),
+        }
     }
 
     /// Counts an open in, which [`Self::sub`] counts out.
@@ -44,6 +47,9 @@ impl OpenCount {
     /// A file id that no open of the server has had.
     pub(crate) fn new_id(&self) -> FileId {
         let id = self.next_id.fetch_add(1, Relaxed);
-        FileId { persistent: id, volatile: id }
+        FileId {
+            persistent: id,
+            volatile: id,
+        }
     }
 }

@@ -135,7 +135,8 @@ impl Share {
         let mut veto = KVec::new();
         for pattern in response.veto_patterns() {
             let mut copy = KVec::new();
-            copy.extend_from_slice(pattern, GFP_KERNEL).map_err(no_memory)?;
+            copy.extend_from_slice(pattern, GFP_KERNEL)
+                .map_err(no_memory)?;
             veto.push(copy, GFP_KERNEL).map_err(no_memory)?;
         }
         Ok(Share {
@@ -180,8 +181,7 @@ impl ShareTable {
             return Ok(share);
         }
         let answer = calls::share_config(&server.link, name)?;
-        let response =
-            ShareConfigResponse::parse(&answer).map_err(|_| NoShare::Unavailable)?;
+        let response = ShareConfigResponse::parse(&answer).map_err(|_| NoShare::Unavailable)?;
         let share = Share::from_response(&response)?;
         let share = Arc::new(share, GFP_KERNEL).map_err(|_| NoShare::Unavailable)?;
         // Two that fetched at the same time leave one: the later answer.
@@ -196,7 +196,10 @@ impl ShareTable {
 
     fn find(&self, name: &[u8]) -> Option<Arc<Share>> {
         let shares = self.shares.lock();
-        shares.iter().find(|share| share.name.bytes().eq_ignore_ascii_case(name)).cloned()
+        shares
+            .iter()
+            .find(|share| share.name.bytes().eq_ignore_ascii_case(name))
+            .cloned()
     }
 
     /// Forgets the share `name`: the next tree connect fetches it anew.

@@ -36,10 +36,31 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new(parts: TreeParts) -> Result<Arc<Self>> {
-        let TreeParts { id, session_id, connect_id, share, cred, is_writable, is_guest } = parts;
-        let maximal_access = if is_writable { Mask::ALL_FILE } else { Mask::READ_ONLY_SHARE };
+        let TreeParts {
+            id,
+            session_id,
+            connect_id,
+            share,
+            cred,
+            is_writable,
+            is_guest,
+        } = parts;
+        let maximal_access = if is_writable {
+            Mask::ALL_FILE
+        } else {
+            Mask::READ_ONLY_SHARE
+        };
         Ok(Arc::new(
-            Tree { id, session_id, connect_id, share, cred, is_writable, is_guest, maximal_access },
+            Tree {
+                id,
+                session_id,
+                connect_id,
+                share,
+                cred,
+                is_writable,
+                is_guest,
+                maximal_access,
+            },
             GFP_KERNEL,
         )?)
     }
@@ -97,7 +118,10 @@ impl TreeTable {
         let mut inner = self.inner.lock();
         let id = inner.next_id;
         // The last id means "inherited" in compounds.
-        inner.next_id = id.checked_add(1).filter(|next| *next != u32::MAX).ok_or(ENOSPC)?;
+        inner.next_id = id
+            .checked_add(1)
+            .filter(|next| *next != u32::MAX)
+            .ok_or(ENOSPC)?;
         Ok(id)
     }
 

@@ -105,7 +105,9 @@ pub(crate) struct RpcAnswer {
 impl RpcAnswer {
     /// The PDU for the client.
     pub(crate) fn payload(&self) -> &[u8] {
-        RpcCommand::parse(&self.bytes).map(|rpc| rpc.payload).unwrap_or(&[])
+        RpcCommand::parse(&self.bytes)
+            .map(|rpc| rpc.payload)
+            .unwrap_or(&[])
     }
 
     /// Whether the daemon did it.
@@ -117,11 +119,17 @@ impl RpcAnswer {
 /// Asks who `name` is. The answer may be an account that cannot log in: see [`Account::is_usable`].
 pub(crate) fn login(link: &Link, name: &[u8]) -> Result<Account, LinkError> {
     let account = Text::new(name)?;
-    let request = |handle| LoginRequest { handle, account, reserved: [0; 16] };
+    let request = |handle| LoginRequest {
+        handle,
+        account,
+        reserved: [0; 16],
+    };
     let answer = link.ask(Command::LoginRequest, |handle, w| w.put(&request(handle)))?;
     let response: LoginResponse = ipc::read(&answer)?;
     let groups = if response.status & user_flag::EXTENSION != 0 {
-        let answer = link.ask(Command::LoginExtRequest, |handle, w| w.put(&request(handle)))?;
+        let answer = link.ask(Command::LoginExtRequest, |handle, w| {
+            w.put(&request(handle))
+        })?;
         collect_groups(&answer)?
     } else {
         KVec::new()
@@ -150,7 +158,11 @@ pub(crate) fn logout(link: &Link, account: &Account, bad_password: bool) {
     if bad_password {
         flags |= u32::from(user_flag::BAD_PASSWORD);
     }
-    let message = LogoutRequest { account: account.name, account_flags: flags, reserved: [0; 16] };
+    let message = LogoutRequest {
+        account: account.name,
+        account_flags: flags,
+        reserved: [0; 16],
+    };
     // The daemon only keeps count: a daemon that is gone needs no telling.
     let _ = link.tell(Command::LogoutRequest, |w| w.put(&message));
 }
@@ -160,7 +172,11 @@ pub(crate) fn logout(link: &Link, account: &Account, bad_password: bool) {
 pub(crate) fn share_config(link: &Link, name: &[u8]) -> Result<KVec<u8>, LinkError> {
     let name = Text::new(name)?;
     link.ask(Command::ShareConfigRequest, |handle, w| {
-        w.put(&ShareConfigRequest { handle, name, reserved: [0; 16] })
+        w.put(&ShareConfigRequest {
+            handle,
+            name,
+            reserved: [0; 16],
+        })
     })
 }
 
@@ -182,7 +198,11 @@ pub(crate) fn tree_connect(
 ) -> Result<TreeConnectResponse, LinkError> {
     let share = Text::new(who.share)?;
     let peer = Text::new(who.peer)?;
-    let family = if who.is_ipv6 { tree_request_flag::IPV6 } else { 0 };
+    let family = if who.is_ipv6 {
+        tree_request_flag::IPV6
+    } else {
+        0
+    };
     let answer = link.ask(Command::TreeConnectRequest, |handle, w| {
         w.put(&TreeConnectRequest {
             handle,
@@ -201,14 +221,22 @@ pub(crate) fn tree_connect(
 
 /// Tells the daemon that a tree connect ended.
 pub(crate) fn tree_disconnect(link: &Link, session_id: u64, connect_id: u64) {
-    let message = TreeDisconnectRequest { session_id, connect_id, reserved: [0; 16] };
+    let message = TreeDisconnectRequest {
+        session_id,
+        connect_id,
+        reserved: [0; 16],
+    };
     let _ = link.tell(Command::TreeDisconnectRequest, |w| w.put(&message));
 }
 
 /// Tells the daemon that the pipe `handle` is closed. Its answer is not waited for: a session may have many pipes, and a
 /// daemon that hangs would hold each for its timeout.
 pub(crate) fn rpc_close(link: &Link, handle: u32, pipe: Pipe) {
-    let head = RpcHead { handle, flags: pipe.flag() | RpcAction::Close.flags(), payload_size: 0 };
+    let head = RpcHead {
+        handle,
+        flags: pipe.flag() | RpcAction::Close.flags(),
+        payload_size: 0,
+    };
     // A daemon that is gone has forgotten the pipe.
     let _ = link.tell(Command::RpcRequest, |w| w.put(&head));
 }
@@ -227,7 +255,11 @@ pub(crate) fn rpc(
         flags |= rpc_flag::RESTRICTED_CONTEXT;
     }
     let payload_size = u32::try_from(payload.len()).map_err(|_| LinkError::NoMemory)?;
-    let head = RpcHead { handle, flags, payload_size };
+    let head = RpcHead {
+        handle,
+        flags,
+        payload_size,
+    };
     let bytes = link.ask_as(handle, Command::RpcRequest, |w| w.put(&head), payload)?;
     let status = RpcCommand::parse(&bytes)?.flags;
     Ok(RpcAnswer { status, bytes })

@@ -130,7 +130,8 @@ impl Link {
 
     /// Notes that the daemon spoke.
     pub(crate) fn heard(&self) {
-        self.last_heard.store(time::monotonic_ms(), kernel::sync::atomic::Relaxed);
+        self.last_heard
+            .store(time::monotonic_ms(), kernel::sync::atomic::Relaxed);
     }
 
     /// Seconds since the daemon last spoke.
@@ -209,7 +210,9 @@ impl Link {
             }
             state.waiters.push(waiter.clone(), GFP_KERNEL)?;
         }
-        let outcome = self.send(command, head, payload).and_then(|()| waiter.wait());
+        let outcome = self
+            .send(command, head, payload)
+            .and_then(|()| waiter.wait());
         self.take_waiter(|w| Arc::ptr_eq(w, &waiter));
         outcome
     }

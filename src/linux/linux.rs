@@ -2,39 +2,38 @@
 
 //! Safe wrappers over what the `kernel` crate lacks: the only crate of the module with unsafe code.
 
-
 #![deny(unsafe_op_in_unsafe_fn)]
 
-pub mod sys;
+pub mod acl;
+pub mod address;
 mod aead;
 pub mod buffer;
 pub mod cipher;
+pub mod cred;
 #[cfg(CONFIG_KUNIT)]
 mod crypto_tests;
 pub mod digest;
-pub mod pages;
-pub mod random;
-pub mod secret;
-pub mod span;
-pub mod acl;
-pub mod cred;
 pub mod dir;
 pub mod file;
 pub mod filelock;
+pub mod genetlink;
 pub mod inode;
 mod mount;
 pub mod name;
-pub mod path;
-pub mod stat;
-pub mod xattr;
-pub mod address;
-pub mod genetlink;
 pub mod netdev;
 pub mod netns;
+pub mod pages;
+pub mod path;
 pub mod procfs;
+pub mod random;
+pub mod secret;
 pub mod socket;
+pub mod span;
+pub mod stat;
+pub mod sys;
 pub mod sysfs_class;
 pub mod thread;
 pub mod time;
 pub mod wait;
 pub mod workqueue;
+pub mod xattr;

@@ -440,7 +440,9 @@ pub fn from_posix(posix: Posix) -> Mask {
     }
     if posix.write {
         // For a file it means nothing, and is part of all rights.
-        mask = mask.union(Mask::FILE_GENERIC_WRITE).union(Mask::DELETE_CHILD);
+        mask = mask
+            .union(Mask::FILE_GENERIC_WRITE)
+            .union(Mask::DELETE_CHILD);
     }
     if posix.execute {
         mask = mask.union(Mask::FILE_GENERIC_EXECUTE);

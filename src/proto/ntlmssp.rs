@@ -116,12 +116,7 @@ impl Field {
         slice_at(message, offset, usize::from(self.len))
     }
 
-    fn text(
-        self,
-        message: &[u8],
-        payload: usize,
-        flags: NegotiateFlags,
-    ) -> Parsed<Text<'_>> {
+    fn text(self, message: &[u8], payload: usize, flags: NegotiateFlags) -> Parsed<Text<'_>> {
         let bytes = self.of(message, payload)?;
         if flags.contains(NegotiateFlags::UNICODE) {
             return Utf16::new(bytes).map(Text::Wire);

@@ -177,6 +177,8 @@ impl Config {
     /// The largest frame that an authenticated client may send, bytes: its payload and room for headers and names.
     pub(crate) fn max_frame(&self) -> usize {
         let payload = self.max_write.max(self.max_transact);
-        usize::try_from(payload).unwrap_or(usize::MAX).saturating_add(64 << 10)
+        usize::try_from(payload)
+            .unwrap_or(usize::MAX)
+            .saturating_add(64 << 10)
     }
 }

@@ -81,7 +81,9 @@ impl DebugMask {
                 Self::EVERYTHING
             }
         } else {
-            let component = Component::ALL.into_iter().find(|c| c.name().as_bytes() == name);
+            let component = Component::ALL
+                .into_iter()
+                .find(|c| c.name().as_bytes() == name);
             old ^ component.ok_or(EINVAL)?.bit()
         };
         self.0.store(new, Relaxed);

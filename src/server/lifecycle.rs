@@ -71,7 +71,9 @@ impl Lifecycle {
 
     /// Moves from `from` to `to`; `false` if the phase is another.
     fn advance(&self, from: Phase, to: Phase) -> bool {
-        self.0.cmpxchg(from.number(), to.number(), kernel::sync::atomic::Full).is_ok()
+        self.0
+            .cmpxchg(from.number(), to.number(), kernel::sync::atomic::Full)
+            .is_ok()
     }
 }
 

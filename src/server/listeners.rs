@@ -84,7 +84,9 @@ impl Follow {
     /// through the bridge.
     fn wants(&self, changed: &Changed) -> bool {
         let named = &self.config.interfaces;
-        let is_named = named.iter().any(|name| name.as_slice() == changed.name.as_bytes());
+        let is_named = named
+            .iter()
+            .any(|name| name.as_slice() == changed.name.as_bytes());
         !changed.bridge_port && (named.is_empty() || is_named)
     }
 }
@@ -102,7 +104,10 @@ impl Listeners {
     /// Starts to listen on the interfaces that `config` names.
     pub(crate) fn start(&self, server: &Arc<Server>, config: &Arc<Config>) -> Result {
         self.inner.lock().is_open = true;
-        let follow = Follow { server: server.clone(), config: config.clone() };
+        let follow = Follow {
+            server: server.clone(),
+            config: config.clone(),
+        };
         let follow = Arc::new(follow, GFP_KERNEL)?;
         let mut watch = self.watch.lock();
         // What is up already is reported before this returns.
@@ -112,13 +117,22 @@ impl Listeners {
 
     fn listen(&self, server: &Arc<Server>, config: &Config, name: Name) -> Result {
         let mut inner = self.inner.lock();
-        let known = inner.listeners.iter().any(|l| l.name.as_bytes() == name.as_bytes());
+        let known = inner
+            .listeners
+            .iter()
+            .any(|l| l.name.as_bytes() == name.as_bytes());
         if !inner.is_open || known || inner.listeners.len() >= MAX_LISTENERS {
             return Ok(());
         }
         let socket = TcpListener::bind(Some(name.as_cstr()), config.tcp_port)?;
         let socket = Arc::new(socket, GFP_KERNEL)?;
-        inner.listeners.push(Listener { name, socket: socket.clone() }, GFP_KERNEL)?;
+        inner.listeners.push(
+            Listener {
+                name,
+                socket: socket.clone(),
+            },
+            GFP_KERNEL,
+        )?;
         let server = server.clone();
         let spawned = self.listening.spawn(fmt!("ksmbd-{}", name), move || {
             accept_all(&server, &socket);
@@ -173,10 +187,12 @@ impl Listeners {
             return Err(EBUSY);
         }
         let running = conn.clone();
-        let spawned = self.connections.spawn(fmt!("ksmbd:{}", conn.peer.as_str()), move || {
-            receive::run(&running);
-            running.server.connections.remove(&running);
-        });
+        let spawned = self
+            .connections
+            .spawn(fmt!("ksmbd:{}", conn.peer.as_str()), move || {
+                receive::run(&running);
+                running.server.connections.remove(&running);
+            });
         if spawned.is_err() {
             server.connections.remove(&conn);
         }

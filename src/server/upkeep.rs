@@ -57,7 +57,11 @@ impl Server {
             return;
         }
         let message = Heartbeat { handle: 0 };
-        if self.link.tell(Command::Heartbeat, |w| w.put(&message)).is_ok() {
+        if self
+            .link
+            .tell(Command::Heartbeat, |w| w.put(&message))
+            .is_ok()
+        {
             self.link.heard();
         } else {
             pr_warn!("ksmbd.mountd is gone: start it again to admit new clients\n");

@@ -72,7 +72,9 @@ impl Channel {
 
     /// Whether the signature in the header of `pdu` is right.
     pub(crate) fn verify(&self, pdu: &[u8]) -> bool {
-        self.signer.as_ref().is_some_and(|signer| signer.verify(pdu))
+        self.signer
+            .as_ref()
+            .is_some_and(|signer| signer.verify(pdu))
     }
 
     /// The signature of `message`, whose signature field is taken as zero, and the payload behind it.
@@ -136,6 +138,9 @@ impl ChannelTable {
 
     /// Whether any session has a file open.
     pub(crate) fn any_open_file(&self) -> bool {
-        self.by_id.lock().values().any(|channel| !channel.session.opens.is_empty())
+        self.by_id
+            .lock()
+            .values()
+            .any(|channel| !channel.session.opens.is_empty())
     }
 }

@@ -72,7 +72,10 @@ fn no_memory<E>(_: E) -> NtStatus {
 impl Exchange {
     /// An authentication whose hash begins with `preauth`.
     pub(crate) fn new(preauth: [u8; 64]) -> Self {
-        Exchange { step: Step::Start, preauth }
+        Exchange {
+            step: Step::Start,
+            preauth,
+        }
     }
 
     /// Takes the client's next token.
@@ -91,7 +94,12 @@ impl Exchange {
             Step::Challenged(challenged, Some(mechs)) => match parse(token)? {
                 Token::Resp(resp) => {
                     let inner = resp.response_token.ok_or(NtStatus::INVALID_PARAMETER)?;
-                    finish(server, challenged, inner, Some((&mechs, resp.mech_list_mic)))
+                    finish(
+                        server,
+                        challenged,
+                        inner,
+                        Some((&mechs, resp.mech_list_mic)),
+                    )
                 }
                 _ => Err(NtStatus::INVALID_PARAMETER),
             },
@@ -112,7 +120,9 @@ impl Exchange {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         let mut mechs = KVec::new();
-        mechs.extend_from_slice(der, GFP_KERNEL).map_err(no_memory)?;
+        mechs
+            .extend_from_slice(der, GFP_KERNEL)
+            .map_err(no_memory)?;
         // A token that was sent ahead is for the client's first choice.
         if let (Some(Mech::Ntlmssp), Some(inner)) = (init.mechs.first(), init.mech_token) {
             return self.challenge(server, inner, Some(mechs));
@@ -166,14 +176,17 @@ fn parse(token: &[u8]) -> Result<Token<'_>, NtStatus> {
 
 fn copy(bytes: &[u8]) -> Result<KVec<u8>, NtStatus> {
     let mut copy = KVec::new();
-    copy.extend_from_slice(bytes, GFP_KERNEL).map_err(no_memory)?;
+    copy.extend_from_slice(bytes, GFP_KERNEL)
+        .map_err(no_memory)?;
     Ok(copy)
 }
 
 fn encode(token: &NegTokenResp<'_>) -> Result<KVec<u8>, NtStatus> {
     let mut buffer = KVec::from_elem(0, MAX_TOKEN, GFP_KERNEL).map_err(no_memory)?;
     let mut writer = Writer::new(&mut buffer);
-    token.write(&mut writer).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+    token
+        .write(&mut writer)
+        .map_err(|_| NtStatus::INTERNAL_ERROR)?;
     let len = writer.len();
     buffer.truncate(len);
     Ok(buffer)
@@ -189,21 +202,40 @@ fn finish(
     let answer = Authenticate::parse(message).map_err(|_| NtStatus::INVALID_PARAMETER)?;
     let mut name = [0u8; ACCOUNT_SIZE];
     let mut writer = Writer::new(&mut name);
-    answer.user.to_utf8(&mut writer).map_err(|_| NtStatus::LOGON_FAILURE)?;
+    answer
+        .user
+        .to_utf8(&mut writer)
+        .map_err(|_| NtStatus::LOGON_FAILURE)?;
     let len = writer.len();
     let name = name.get(..len).unwrap_or(&[]);
     let is_anonymous = answer.is_anonymous();
     let account = login(server, name)?;
     if account.is_guest() {
-        debug!(server, Auth, "{:?} is a guest\n", core::str::from_utf8(name));
+        debug!(
+            server,
+            Auth,
+            "{:?} is a guest\n",
+            core::str::from_utf8(name)
+        );
         let token = last_token(spnego.is_some(), None)?;
-        let done = Login { account, is_anonymous, is_guest: true, key: None, token };
+        let done = Login {
+            account,
+            is_anonymous,
+            is_guest: true,
+            key: None,
+            token,
+        };
         return Ok(Progress::Done(done));
     }
     let logged_on = match prove(challenged, &answer, message, &account) {
         Ok(logged_on) => logged_on,
         Err(status) => {
-            debug!(server, Auth, "{:?}: wrong password\n", core::str::from_utf8(name));
+            debug!(
+                server,
+                Auth,
+                "{:?}: wrong password\n",
+                core::str::from_utf8(name)
+            );
             calls::logout(&server.link, &account, true);
             return Err(status);
         }
@@ -214,7 +246,13 @@ fn finish(
     };
     let token = last_token(spnego.is_some(), mic.as_ref())?;
     let key = Some(Secret::new(*logged_on.session_key()));
-    Ok(Progress::Done(Login { account, is_anonymous, is_guest: false, key, token }))
+    Ok(Progress::Done(Login {
+        account,
+        is_anonymous,
+        is_guest: false,
+        key,
+        token,
+    }))
 }
 
 /// The account `name`, if it may log in.
@@ -224,7 +262,12 @@ fn login(server: &Server, name: &[u8]) -> Result<Account, NtStatus> {
         _ => NtStatus::LOGON_FAILURE,
     })?;
     if !account.is_usable() {
-        debug!(server, Auth, "{:?} may not log in\n", core::str::from_utf8(name));
+        debug!(
+            server,
+            Auth,
+            "{:?} may not log in\n",
+            core::str::from_utf8(name)
+        );
         return Err(NtStatus::LOGON_FAILURE);
     }
     Ok(account)

@@ -195,7 +195,9 @@ impl Session {
 
     /// Whether `pdu`, which asks to bind the session, is signed with the session's key.
     pub(crate) fn verify_binding(&self, pdu: &[u8]) -> bool {
-        self.binding_signer.as_ref().is_some_and(|signer| signer.verify(pdu))
+        self.binding_signer
+            .as_ref()
+            .is_some_and(|signer| signer.verify(pdu))
     }
 
     /// Counts a connection in.

@@ -24,8 +24,19 @@ pub(crate) struct User {
 impl User {
     /// The user of `account`.
     pub(crate) fn new(account: Account, is_guest: bool, is_anonymous: bool) -> Result<Arc<Self>> {
-        let cred = Arc::new(UserCred::new(account.uid, account.gid, &account.groups)?, GFP_KERNEL)?;
-        Ok(Arc::new(User { account, cred, is_guest, is_anonymous }, GFP_KERNEL)?)
+        let cred = Arc::new(
+            UserCred::new(account.uid, account.gid, &account.groups)?,
+            GFP_KERNEL,
+        )?;
+        Ok(Arc::new(
+            User {
+                account,
+                cred,
+                is_guest,
+                is_anonymous,
+            },
+            GFP_KERNEL,
+        )?)
     }
 
     /// Whether both are the same account.

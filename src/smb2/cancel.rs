@@ -13,12 +13,18 @@ use super::wait::Wake;
 pub(super) fn serve(cx: &mut Context<'_>, _reply: &mut Reply) -> Handled {
     let header = cx.header;
     if header.has(HeaderFlags::SIGNED) {
-        let channel = cx.conn.channels.get(header.session_id()).ok_or(Stop::Silence)?;
+        let channel = cx
+            .conn
+            .channels
+            .get(header.session_id())
+            .ok_or(Stop::Silence)?;
         if !cx.is_sealed() && !channel.verify(cx.pdu) {
             return Err(Stop::Silence);
         }
     }
     let wake = Wake::Ended(NtStatus::CANCELLED);
-    cx.conn.parked.cancel(header.message_id(), header.async_id(), wake);
+    cx.conn
+        .parked
+        .cancel(header.message_id(), header.async_id(), wake);
     Err(Stop::Silence)
 }

@@ -45,7 +45,9 @@ pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
         return Err(Stop::Disconnect);
     }
     let request = Request::parse(cx.pdu)?;
-    let dialect = config.dialects.select(request.dialects.map(|dialect| dialect.0))?;
+    let dialect = config
+        .dialects
+        .select(request.dialects.map(|dialect| dialect.0))?;
     let contexts = match (dialect, request.contexts) {
         (Dialect::V3_1_1, Some(list)) => Some(Offered::collect(&list)?),
         (Dialect::V3_1_1, None) => return Err(Stop::Failed(NtStatus::INVALID_PARAMETER)),
@@ -66,8 +68,9 @@ pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
 /// Answers an SMB1 NEGOTIATE: SMB2 is spoken here, [MS-SMB2] 3.3.5.3.
 fn multi_protocol(cx: &mut Context<'_>, config: &Config, reply: &mut Reply) -> Handled {
     let offered = smb1::Negotiate::parse(cx.pdu).map_err(|_| Stop::Disconnect)?;
-    let selected =
-        config.dialects.select_multi_protocol(offered.smb_2_002, offered.smb_2_wildcard);
+    let selected = config
+        .dialects
+        .select_multi_protocol(offered.smb_2_002, offered.smb_2_wildcard);
     // 2.0.2 is not on offer: an SMB2 NEGOTIATE must follow.
     let Ok(MultiProtocol::Wildcard) = selected else {
         return Err(Stop::Disconnect);
@@ -102,7 +105,11 @@ impl Offered {
     /// Reads the contexts; each type may come once, preauthentication must.
     fn collect(list: &ContextList<'_>) -> Result<Self, Stop> {
         let invalid = Stop::Failed(NtStatus::INVALID_PARAMETER);
-        let mut offered = Offered { cipher: None, signing: None, posix: false };
+        let mut offered = Offered {
+            cipher: None,
+            signing: None,
+            posix: false,
+        };
         let mut preauth = None;
         for context in list.iter() {
             match context {
@@ -113,7 +120,11 @@ impl Offered {
                 }
                 Offer::Encryption(ciphers) => {
                     let ids = ciphers.map(|cipher| cipher.0);
-                    if offered.cipher.replace(select_cipher(&Cipher::PREFERENCE, ids)).is_some() {
+                    if offered
+                        .cipher
+                        .replace(select_cipher(&Cipher::PREFERENCE, ids))
+                        .is_some()
+                    {
                         return Err(invalid);
                     }
                 }
@@ -160,9 +171,9 @@ fn agree(
     let cipher = match dialect {
         _ if config.encryption == Encryption::Off => None,
         Dialect::V3_1_1 => offered.and_then(|offered| offered.cipher).flatten(),
-        Dialect::V3_0 | Dialect::V3_0_2 => {
-            capabilities.contains(Capabilities::ENCRYPTION).then_some(Cipher::Aes128Ccm)
-        }
+        Dialect::V3_0 | Dialect::V3_0_2 => capabilities
+            .contains(Capabilities::ENCRYPTION)
+            .then_some(Cipher::Aes128Ccm),
         _ => None,
     };
     Negotiated {
@@ -175,7 +186,10 @@ fn agree(
         capabilities,
         security_mode: config.signing.security_mode(),
         cipher,
-        signing: Signing::of(dialect, offered.and_then(|offered| offered.signing).flatten()),
+        signing: Signing::of(
+            dialect,
+            offered.and_then(|offered| offered.signing).flatten(),
+        ),
         posix: offered.is_some_and(|offered| offered.posix),
         multi_credit: dialect.has_large_mtu(),
         max_read: max_io(dialect, config.max_read),
@@ -220,7 +234,10 @@ fn write_answer(
 ) -> Written {
     let mut token = [0u8; ROOM];
     let len = write_token(&mut token).map_err(|_| smb_proto::wire::Full)?;
-    let answer = Answer { security_buffer: token.get(..len).unwrap_or(&[]), ..*head };
+    let answer = Answer {
+        security_buffer: token.get(..len).unwrap_or(&[]),
+        ..*head
+    };
     let Some(offered) = offered else {
         return answer.write(w);
     };

@@ -60,8 +60,13 @@ fn channel_of(cx: &mut Context<'_>, request: &Request<'_>) -> Result<Arc<Channel
 fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
     if channel.is_binding() {
         // Every step of a binding is signed with the key of the session.
-        let is_signed = cx.header.has(HeaderFlags::SIGNED) && channel.session.verify_binding(cx.pdu);
-        return if is_signed { Ok(()) } else { Err(Stop::Failed(NtStatus::ACCESS_DENIED)) };
+        let is_signed =
+            cx.header.has(HeaderFlags::SIGNED) && channel.session.verify_binding(cx.pdu);
+        return if is_signed {
+            Ok(())
+        } else {
+            Err(Stop::Failed(NtStatus::ACCESS_DENIED))
+        };
     }
     match cx.sealed_by {
         Some(id) if id == channel.session.id => return Ok(()),
@@ -107,13 +112,20 @@ fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
     if !negotiated.dialect.is_3() {
         return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
     }
-    if !negotiated.capabilities.contains(Capabilities::MULTI_CHANNEL) {
+    if !negotiated
+        .capabilities
+        .contains(Capabilities::MULTI_CHANNEL)
+    {
         return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
     }
-    let session = cx.server().sessions.get(id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx
+        .server()
+        .sessions
+        .get(id)
+        .ok_or(NtStatus::USER_SESSION_DELETED)?;
     session.check_usable()?;
-    let is_same = session.dialect == negotiated.dialect
-        && session.client_guid == negotiated.offer.guid;
+    let is_same =
+        session.dialect == negotiated.dialect && session.client_guid == negotiated.offer.guid;
     // Binding proves the knowledge of the session's key.
     let is_signed = cx.header.has(HeaderFlags::SIGNED) && session.verify_binding(cx.pdu);
     if !is_same || !is_signed {
@@ -125,7 +137,10 @@ fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
     }
     let channel = Channel::new(session, true)?;
     let limit = cx.server().config().max_sessions_per_connection;
-    cx.conn.channels.insert(&channel, limit).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    cx.conn
+        .channels
+        .insert(&channel, limit)
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     Ok(channel)
 }
 
@@ -147,7 +162,10 @@ fn step(
     match exchange.advance(cx.server(), request.security_buffer)? {
         Progress::Continue(token) => {
             *turn = Some(exchange);
-            let answer = Answer { flags: SessionFlags::default(), security_buffer: &token };
+            let answer = Answer {
+                flags: SessionFlags::default(),
+                security_buffer: &token,
+            };
             reply.body(token.len().saturating_add(16), |w| answer.write(w))?;
             if is_311 {
                 cx.hash_response = Some(HashInto::Exchange(channel.clone()));
@@ -171,7 +189,13 @@ fn finish(
     reply: &mut Reply,
 ) -> Handled {
     let session = &channel.session;
-    let Login { account, is_anonymous, is_guest, key, token } = login;
+    let Login {
+        account,
+        is_anonymous,
+        is_guest,
+        key,
+        token,
+    } = login;
     let user = User::new(account, is_guest, is_anonymous)?;
     if channel.is_binding() {
         check_same_user(session, &user)?;
@@ -211,7 +235,10 @@ fn finish(
     if channel.can_sign() {
         cx.sign_with = Some(channel.clone());
     }
-    let answer = Answer { flags, security_buffer: &token };
+    let answer = Answer {
+        flags,
+        security_buffer: &token,
+    };
     reply.body(token.len().saturating_add(16), |w| answer.write(w))?;
     Ok(NtStatus::SUCCESS)
 }

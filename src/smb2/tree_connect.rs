@@ -9,8 +9,8 @@ use linux::cred::UserCred;
 use smb_model::access::Mask;
 use smb_model::negotiate::Dialect;
 use smb_proto::header::HeaderFlags;
-use smb_proto::security::AccessMask;
 use smb_proto::ipc::{tree_flag, tree_status, SHARE_NAME_SIZE};
+use smb_proto::security::AccessMask;
 use smb_proto::status::NtStatus;
 use smb_proto::tree_connect::{Reply as Answer, Request, ShareCapabilities, ShareFlags, ShareType};
 use smb_proto::unicode::Utf16;
@@ -54,7 +54,10 @@ pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Re
 /// From 3.1.1 on, the first request of a session that has keys must be protected: it confirms the negotiation,
 /// [MS-SMB2] 3.3.5.7.
 fn check_protection(cx: &Context<'_>) -> Result<(), Stop> {
-    let has_keys = cx.channel.as_ref().is_some_and(|channel| channel.can_sign());
+    let has_keys = cx
+        .channel
+        .as_ref()
+        .is_some_and(|channel| channel.can_sign());
     let is_protected = cx.is_sealed() || cx.header.has(HeaderFlags::SIGNED);
     if cx.negotiated()?.dialect == Dialect::V3_1_1 && has_keys && !is_protected {
         return Err(Stop::Disconnect);
@@ -71,11 +74,15 @@ impl From<Error> for Stop {
 /// The last component of `\\server\share`, case-folded.
 fn share_name<'a>(path: &Utf16<'_>, buffer: &'a mut [u8]) -> Result<&'a [u8], Stop> {
     let mut writer = Writer::new(buffer);
-    path.to_utf8(&mut writer).map_err(|_| NtStatus::BAD_NETWORK_NAME)?;
+    path.to_utf8(&mut writer)
+        .map_err(|_| NtStatus::BAD_NETWORK_NAME)?;
     let len = writer.len();
     let path = buffer.get_mut(..len).ok_or(NtStatus::BAD_NETWORK_NAME)?;
     path.make_ascii_lowercase();
-    let start = path.iter().rposition(|byte| *byte == b'\\').map_or(0, |at| at.saturating_add(1));
+    let start = path
+        .iter()
+        .rposition(|byte| *byte == b'\\')
+        .map_or(0, |at| at.saturating_add(1));
     let name = path.get(start..).unwrap_or(&[]);
     if name.is_empty() || name.len() >= SHARE_NAME_SIZE {
         return Err(Stop::Failed(NtStatus::BAD_NETWORK_NAME));
@@ -91,7 +98,10 @@ fn authorise(
     name: &[u8],
 ) -> Result<TreeParts, Stop> {
     let server = cx.server();
-    let share = server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?;
+    let share = server
+        .shares
+        .get(server, name)
+        .map_err(|error| refusal(cx, name, error))?;
     if user.is_anonymous && !share.is_pipe() && !share.allows_guests() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
@@ -110,13 +120,23 @@ fn authorise(
     let answer = calls::tree_connect(&server.link, &question)
         .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     if answer.status != tree_status::OK {
-        debug!(server, Auth, "{}: tree connect refused, {}\n", cx.conn.peer, answer.status);
+        debug!(
+            server,
+            Auth, "{}: tree connect refused, {}\n", cx.conn.peer, answer.status
+        );
         return Err(Stop::Failed(status_of(answer.status)));
     }
-    let counted = Counted { server, session_id: session.id, connect_id };
+    let counted = Counted {
+        server,
+        session_id: session.id,
+        connect_id,
+    };
     let share = if answer.connection_flags & tree_flag::UPDATE != 0 {
         server.shares.forget(name);
-        server.shares.get(server, name).map_err(|error| refusal(cx, name, error))?
+        server
+            .shares
+            .get(server, name)
+            .map_err(|error| refusal(cx, name, error))?
     } else {
         share
     };
@@ -166,7 +186,13 @@ fn cred_for(share: &Share, user: &User) -> Result<Arc<UserCred>, Stop> {
 }
 
 fn refusal(cx: &Context<'_>, name: &[u8], error: NoShare) -> Stop {
-    debug!(cx.server(), Smb, "share {:?}: {:?}\n", core::str::from_utf8(name), error);
+    debug!(
+        cx.server(),
+        Smb,
+        "share {:?}: {:?}\n",
+        core::str::from_utf8(name),
+        error
+    );
     Stop::Failed(match error {
         NoShare::Unknown | NoShare::BadPath => NtStatus::BAD_NETWORK_NAME,
         NoShare::Unavailable => NtStatus::INSUFFICIENT_RESOURCES,
