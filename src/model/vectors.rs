@@ -20,7 +20,7 @@ const fn hex<const N: usize>(digits: &str) -> [u8; N] {
     let mut bytes = [0; N];
     let mut at = 0;
     while at < N {
-        bytes[at] = digit(digits[2 * at]) << 4 | digit(digits[2 * at + 1]);
+        bytes[at] = (digit(digits[2 * at]) << 4) | digit(digits[2 * at + 1]);
         at += 1;
     }
     bytes
