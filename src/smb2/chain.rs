@@ -289,10 +289,14 @@ impl Chain {
         self.reply.body(16, |w| error::Reply::EMPTY.write(w))
     }
 
-    /// Pads the finished element if another follows, and signs it.
+    /// Pads the finished element of a compound, and signs it. The last one is padded too, as Windows does,
+    /// unless pages follow it.
     fn close_element(&mut self, more: bool) -> Result<(), NtStatus> {
         if self.reply.element().is_empty() {
             return Ok(());
+        }
+        if !more && self.at > 0 && self.reply.payload().is_none() {
+            self.reply.pad()?;
         }
         if more {
             self.reply.flatten()?;
