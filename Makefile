@@ -7,25 +7,36 @@
 
 VM        := tests/vm/ksmbd-vm
 CARGO     ?= cargo
-PREFIX    ?= /usr/local
-SBINDIR   ?= $(PREFIX)/sbin
 INSTALL   ?= install
 PROGRAMS  := mountd control adduser addshare
 
+# Where `make install` puts things; each goes below DESTDIR.
+PREFIX    ?= /usr/local
+SBINDIR   ?= $(PREFIX)/sbin
+MANDIR    ?= $(PREFIX)/share/man
+BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
+MODULEDIR  = /lib/modules/$(KERNELRELEASE)/updates
+
 ifdef KDIR
-KERNELRELEASE ?= $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null)
+KERNELRELEASE ?= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 KO        := ksmbd.ko
-TOOLS     := target/release/ksmbd-
+TARGET    := $(or $(CARGO_TARGET_DIR),target)
+TOOLS     := $(TARGET)/release/ksmbd-
+MANUAL    := $(TARGET)/manual
 else
-KERNELRELEASE = $(shell cat build/release 2>/dev/null)
+KERNELRELEASE ?= $(shell cat build/release 2>/dev/null)
 KO        := build/ksmbd.ko
 TOOLS     := build/tools/ksmbd.
+MANUAL    := build/manual
 endif
 
 # What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
-.PHONY: all modules tools install modules_install tools_install clean check fmt doc check-in-tree test run shell bench help setup list
+.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test run shell bench help setup list
 
 all: modules tools
 
@@ -39,7 +50,10 @@ help:
 	@echo '  make [all]          ksmbd.ko and the programs, below build/'
 	@echo '  make modules|tools  one half'
 	@echo '  make KDIR=TREE      build in place against any kernel tree with Rust metadata; programs with the host'\''s cargo'
-	@echo '  make install        ksmbd.ko to $$(DESTDIR)/lib/modules/RELEASE/updates, programs to $$(DESTDIR)$$(PREFIX)/sbin'
+	@echo '  make install        ksmbd.ko to /lib/modules/RELEASE/updates; programs, manuals, completions and unit below PREFIX'
+	@echo '  make uninstall      take away what install put there'
+	@echo '                      for both: PREFIX (/usr/local), DESTDIR, KERNELRELEASE; or one part: modules_install,'
+	@echo '                      tools_install, doc_install, unit_install'
 	@echo '  make clean          remove what was built (not the caches)'
 	@echo
 	@echo 'Working on it:'
@@ -55,11 +69,18 @@ help:
 	@echo 'Environment: KSMBD_CACHE (default ~/.cache/ksmbd), KSMBD_MIRROR (Debian archive), KSMBD_JOBS (default: all processors)'
 
 ifdef KDIR
-modules:
+modules: kdir_check
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+# A tree that cannot build a Rust module says so here, and not in the words of the first file that fails.
+kdir_check:
+	@tests/kdir-check '$(KDIR)'
 
 tools:
 	$(CARGO) build --release --bins --locked
+	$(CARGO) build --release --locked -p ksmbd-tools --example manual
+	rm -rf $(MANUAL)
+	$(TARGET)/release/examples/manual $(MANUAL)
 else
 modules:
 	@$(VM) modules
@@ -68,18 +89,53 @@ tools:
 	@$(VM) tools
 endif
 
-install: modules_install tools_install
+install: modules_install tools_install doc_install unit_install
+
+# install-or-say FILE
+define built
+	@test -e $(1) || { echo "ksmbd: there is no $(1) yet: run make$(if $(KDIR), KDIR=$(KDIR)) first." >&2; exit 1; }
+endef
+define known-release
+	@test -n "$(KERNELRELEASE)" || { echo "ksmbd: cannot tell the kernel's release: pass KERNELRELEASE=." >&2; exit 1; }
+endef
+define depmod
+	@if [ -e "$(DESTDIR)/lib/modules/$(KERNELRELEASE)/modules.order" ]; then depmod $(if $(DESTDIR),-b "$(DESTDIR)") $(KERNELRELEASE); fi
+endef
 
 modules_install:
-	@test -f $(KO) || { echo "ksmbd: there is no $(KO) yet: run make first." >&2; exit 1; }
-	@test -n "$(KERNELRELEASE)" || { echo "ksmbd: cannot tell the kernel's release: pass KERNELRELEASE=." >&2; exit 1; }
-	$(INSTALL) -D -m 644 $(KO) $(DESTDIR)/lib/modules/$(KERNELRELEASE)/updates/ksmbd.ko
-	@if [ -e "$(DESTDIR)/lib/modules/$(KERNELRELEASE)/modules.order" ]; then depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KERNELRELEASE); fi
+	$(call built,$(KO))
+	$(known-release)
+	$(INSTALL) -D -m 644 $(KO) "$(DESTDIR)$(MODULEDIR)/ksmbd.ko"
+	$(depmod)
 
 tools_install:
-	@for name in $(PROGRAMS); do test -f $(TOOLS)$$name || { echo "ksmbd: there is no $(TOOLS)$$name yet: run make first." >&2; exit 1; }; done
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR)
-	for name in $(PROGRAMS); do $(INSTALL) -m 755 $(TOOLS)$$name $(DESTDIR)$(SBINDIR)/ksmbd.$$name || exit 1; done
+	$(call built,$(TOOLS)mountd)
+	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)"
+	for name in $(PROGRAMS); do $(INSTALL) -m 755 $(TOOLS)$$name "$(DESTDIR)$(SBINDIR)/ksmbd.$$name" || exit 1; done
+
+doc_install:
+	$(call built,$(MANUAL))
+	$(INSTALL) -d "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)"
+	$(INSTALL) -m 644 Documentation/man/*.5 "$(DESTDIR)$(MANDIR)/man5"
+	$(INSTALL) -m 644 $(MANUAL)/*.8 "$(DESTDIR)$(MANDIR)/man8"
+	for name in $(PROGRAMS); do $(INSTALL) -m 644 $(MANUAL)/ksmbd.$$name.bash "$(DESTDIR)$(BASHDIR)/ksmbd.$$name" || exit 1; done
+	$(INSTALL) -m 644 $(MANUAL)/_ksmbd.* "$(DESTDIR)$(ZSHDIR)"
+	$(INSTALL) -m 644 $(MANUAL)/*.fish "$(DESTDIR)$(FISHDIR)"
+
+unit_install:
+	$(INSTALL) -d "$(DESTDIR)$(UNITDIR)"
+	sed -e '/^# .make install./d' -e 's|@SBINDIR@|$(SBINDIR)|g' mountd/ksmbd.service.in >"$(DESTDIR)$(UNITDIR)/.ksmbd.service"
+	chmod 644 "$(DESTDIR)$(UNITDIR)/.ksmbd.service"
+	mv "$(DESTDIR)$(UNITDIR)/.ksmbd.service" "$(DESTDIR)$(UNITDIR)/ksmbd.service"
+
+# The configuration and the users stay.
+uninstall:
+	$(known-release)
+	rm -f "$(DESTDIR)$(MODULEDIR)/ksmbd.ko" "$(DESTDIR)$(UNITDIR)/ksmbd.service"
+	for name in $(PROGRAMS); do rm -f "$(DESTDIR)$(SBINDIR)/ksmbd.$$name" "$(DESTDIR)$(MANDIR)/man8/ksmbd.$$name.8" \
+		"$(DESTDIR)$(BASHDIR)/ksmbd.$$name" "$(DESTDIR)$(ZSHDIR)/_ksmbd.$$name" "$(DESTDIR)$(FISHDIR)/ksmbd.$$name.fish"; done
+	for page in Documentation/man/*.5; do rm -f "$(DESTDIR)$(MANDIR)/man5/$${page##*/}"; done
+	$(depmod)
 
 clean:
 	rm -rf build target

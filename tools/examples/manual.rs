@@ -12,31 +12,93 @@ use clap_complete::{generate_to, Shell};
 use clap_mangen::Man;
 use ksmbd_tools::cli::{AddShare, AddUser, Control, Mountd};
 
+/// What a page says that the definition of the command line does not: the text between the options and the references.
+struct Page {
+    command: Command,
+    body: &'static str,
+}
+
+const EXIT_STATUS: &str = ".SH \"EXIT STATUS\"\n0 on success, 1 on failure.\n";
+
+const NOTIFIED: &str =
+    "The daemon is told of a change, if it runs. That it could not be told is no failure.\n";
+
+const ENVIRONMENT: &str = ".SH ENVIRONMENT\n.TP\n.B KSMBD_LOG\nWhich messages are written:\n.BR error ,\n.BR warn ,\n.B info\n\
+(the default),\n.B debug\nor\n.BR off .\n.TP\n.B JOURNAL_STREAM\nWhen systemd sets it, each message begins with its priority, as\n.BR sd-daemon (3)\nwants it.\n";
+
+const MOUNTD: &str = ".SH SIGNALS\nThe process in\n.I /run/ksmbd.lock\ntakes them.\n.TP\n.B SIGHUP\nReads the configuration and the users again. If they cannot be used, the running ones stay.\n\
+.TP\n.B SIGUSR1\nWrites the names of the shares into\n.IR /run/ksmbd.fifo.PID .\n.TP\n.BR SIGTERM \", \" SIGINT \", \" SIGQUIT\nEnd the daemon. The module goes on serving who is connected, until\n.B \"ksmbd.control \\-\\-shutdown\"\n\
+or until another daemon takes over.\n.SH FILES\n.TP\n.I /etc/ksmbd/ksmbd.conf\nThe configuration.\n.TP\n.I /etc/ksmbd/ksmbdpwd.db\nThe users.\n.TP\n.I /etc/ksmbd/ksmbd.subauth\nNumbers that make this server's SIDs its own.\n\
+.TP\n.I /run/ksmbd.lock\nThe process id of the daemon.\n";
+
+const CONTROL: &str = ".SH FILES\n.TP\n.I /sys/class/ksmbd-control/\nThe module's control files.\n.TP\n.I /proc/fs/ksmbd/\nWhat\n.B \\-\\-status\nshows. Only root can read it.\n.TP\n.I /run/ksmbd.lock\nThe process id of the daemon.\n";
+
+const ADD_USER: &str = ".SH PASSWORDS\nWithout\n.B \\-\\-password\nthe password is asked for twice on the terminal, without showing it; from a pipe or file, one line of standard input is it.\n\
+At most 128 bytes of UTF-8. What stands on the command line can be seen by other users of the machine for a moment.\n.SH FILES\n.TP\n.I /etc/ksmbd/ksmbdpwd.db\nThe users.\n";
+
+const ADD_SHARE: &str = ".SH \"WHAT STAYS\"\nComments, order and layout of the configuration stay as they are but for the lines that change. An option without a value takes its key out of the share.\n\
+Nothing is changed if the share could not be served afterwards.\n.SH FILES\n.TP\n.I /etc/ksmbd/ksmbd.conf\nThe configuration.\n";
+
 fn main() -> io::Result<()> {
     let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
         return Err(io::Error::other("usage: manual DIRECTORY"));
     };
     fs::create_dir_all(&directory)?;
-    for command in [
-        Mountd::command(),
-        Control::command(),
-        AddUser::command(),
-        AddShare::command(),
-    ] {
-        write(&directory, command)?;
+    let pages = [
+        (Mountd::command(), MOUNTD, false),
+        (Control::command(), CONTROL, false),
+        (AddUser::command(), ADD_USER, true),
+        (AddShare::command(), ADD_SHARE, true),
+    ];
+    for (command, body, notifies) in pages {
+        write(&directory, Page { command, body }, notifies)?;
     }
     Ok(())
 }
 
-fn write(directory: &Path, mut command: Command) -> io::Result<()> {
+fn write(directory: &Path, page: Page, notifies: bool) -> io::Result<()> {
+    let Page { mut command, body } = page;
     let name = command.get_name().to_owned();
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         generate_to(shell, &mut command, &name, directory)?;
     }
-    let mut page = Vec::new();
-    Man::new(command)
+    // The date would make each build another; the version is the package's alone.
+    let man = Man::new(command)
+        .title(name.to_uppercase())
         .section("8")
-        .manual("System Administration")
-        .render(&mut page)?;
-    fs::write(directory.join(format!("{name}.8")), page)
+        .date("")
+        .source(format!("ksmbd {}", env!("CARGO_PKG_VERSION")))
+        .manual("System Administration");
+    let mut text = b".\\\" SPDX-License-Identifier: GPL-2.0\n".to_vec();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    text.extend(body.bytes());
+    text.extend(EXIT_STATUS.bytes());
+    if notifies {
+        text.extend(NOTIFIED.bytes());
+    }
+    text.extend(ENVIRONMENT.bytes());
+    text.extend(references(&name).bytes());
+    fs::write(directory.join(format!("{name}.8")), text)
+}
+
+/// The other pages.
+fn references(name: &str) -> String {
+    let all = [
+        ("ksmbd.addshare", 8),
+        ("ksmbd.adduser", 8),
+        ("ksmbd.conf", 5),
+        ("ksmbd.control", 8),
+        ("ksmbd.mountd", 8),
+        ("ksmbdpwd.db", 5),
+    ];
+    let others: Vec<String> = all
+        .iter()
+        .filter(|(other, _)| *other != name)
+        .map(|(other, section)| format!(".BR {other} ({section})"))
+        .collect();
+    format!(".SH \"SEE ALSO\"\n{}\n", others.join(",\n"))
 }

@@ -18,8 +18,8 @@ def step(text):
 
 
 def show(text):
-    for line in text.strip().splitlines():
-        events.log(f"            {line}")
+    for line in text.strip("\n").expandtabs().splitlines():
+        events.log(f"            {line}".rstrip())
 
 
 def bring_up(server):

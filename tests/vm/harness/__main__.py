@@ -11,6 +11,7 @@ import bench  # noqa: E402
 import build  # noqa: E402
 import cargo  # noqa: E402
 import gates  # noqa: E402
+import install  # noqa: E402
 import planner  # noqa: E402
 import vm  # noqa: E402
 from report import Report, Stop  # noqa: E402
@@ -18,7 +19,7 @@ from report import Report, Stop  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "run", "shell", "list", "bench"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
@@ -40,6 +41,8 @@ def everything(options):
         cargo.run(report)
     if options.server not in ("c", "samba"):
         built = build.attempt(report, options.server)
+    if built and not narrowed:
+        gates.judge(report, "install.files", install.problems)
     if built:
         planner.run(report, options)
     return report.summary()
@@ -72,6 +75,12 @@ def main():
     elif options.command == "vm-test":
         report = Report()
         planner.run(report, options)
+        return report.summary()
+    elif options.command == "install-test":
+        report = Report()
+        build.module()
+        build.tools()
+        gates.judge(report, "install.files", install.problems)
         return report.summary()
     elif options.command == "bench":
         return bench.run(options)

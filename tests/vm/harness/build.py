@@ -120,6 +120,10 @@ def _tools():
         target = f"{TOOLS_DIR}/ksmbd.{name}"
         if not (os.path.exists(target) and filecmp.cmp(built, target, shallow=False)):
             shutil.copy2(built, target)
+    # Manuals and completions, from the same definitions of the command lines.
+    cargo("build", "--release", "-p", "ksmbd-tools", "--example", "manual", *locked(), what="building the manuals")
+    shutil.rmtree(f"{BUILD}/manual", ignore_errors=True)
+    call("writing the manuals", f"{BUILD}/cargo/release/examples/manual", f"{BUILD}/manual")
 
 
 def stage(server, folder):
