@@ -13,10 +13,9 @@ use super::Tree;
 /// Everything that the user may do with the file at `path`, as far as the tree connect allows it.
 pub(crate) fn maximal(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Mask {
     let may = |mask| path.may(scope, mask).is_ok();
-    let parent_may_change = || {
-        let root = tree.share.directory()?;
-        let parent = path.parent(root)?;
-        parent.may(scope, May::WRITE | May::EXECUTE).ok()
+    let may_remove = || {
+        let root = tree.share.directory();
+        root.is_some_and(|root| path.may_remove(scope, root).is_ok())
     };
     let is_owner = path.is_owner(scope);
     let posix = Posix {
@@ -24,8 +23,8 @@ pub(crate) fn maximal(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Mask {
         write: may(May::WRITE),
         execute: may(May::EXECUTE),
         owner: is_owner,
-        // Whether the sticky bit forbids it shows when it is done.
-        delete: is_owner || parent_may_change().is_some(),
+        // Who owns a file holds all rights to it. What its directory has to say is asked when he is about to delete it.
+        delete: is_owner || may_remove(),
     };
     from_posix(posix).intersection(tree.maximal_access)
 }

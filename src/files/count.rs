@@ -39,6 +39,16 @@ impl OpenCount {
         }
     }
 
+    /// Counts an open in that is yet to be made: it is counted out again unless it is [kept](Slot::keep).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub(crate) fn reserve(&self, limit: u32) -> Result<Slot<'_>> {
+        self.add(limit)?;
+        Ok(Slot(self))
+    }
+
     /// Counts an open out.
     pub(crate) fn sub(&self) {
         self.open.fetch_sub(1, Relaxed);
@@ -51,5 +61,22 @@ impl OpenCount {
             persistent: id,
             volatile: id,
         }
+    }
+}
+
+/// Room for one open.
+#[must_use]
+pub(crate) struct Slot<'a>(&'a OpenCount);
+
+impl Slot<'_> {
+    /// The open was made: its close counts it out.
+    pub(crate) fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.sub();
     }
 }

@@ -10,18 +10,24 @@ use linux::file::File;
 use linux::path::Path;
 use smb_model::create::Options;
 use smb_model::lease::Trigger;
-use smb_proto::change_notify::Action;
 use smb_proto::status::NtStatus;
 
 use crate::server::Server;
 
 use super::inode::Admission;
 use super::listing::Listing;
-use super::notify::{Place, What};
 use super::Tree;
 
 /// Options of CREATE that FileModeInformation tells: write-through, sequential, unbuffered, synchronous, delete on close.
 const MODE: u32 = 0x0000_103E;
+
+/// Whose rules an open follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Semantics {
+    Windows,
+    /// It was made with the POSIX context, [MS-SMB2] 2.2.13.2.
+    Posix,
+}
 
 /// An open file or directory.
 pub(crate) struct OpenedFile {
@@ -30,6 +36,7 @@ pub(crate) struct OpenedFile {
     /// What data goes through: none if neither reading nor writing was asked for, and for directories.
     file: Option<File>,
     pub(crate) admission: Admission,
+    semantics: Semantics,
     /// Whether this open's close marks the file for deletion.
     delete_on_close: Atomic<bool>,
     /// Whether the name goes at this open's close, whoever else has the file open.
@@ -47,6 +54,7 @@ impl OpenedFile {
         path: Path,
         file: Option<File>,
         options: Options,
+        semantics: Semantics,
         admission: Admission,
     ) -> Result<Self> {
         let listing = if path.is_dir() {
@@ -54,12 +62,14 @@ impl OpenedFile {
         } else {
             None
         };
+        let deletes = options.contains(Options::DELETE_ON_CLOSE);
         Ok(OpenedFile {
             path,
             file,
             admission,
-            delete_on_close: Atomic::new(options.contains(Options::DELETE_ON_CLOSE)),
-            posix_delete: Atomic::new(false),
+            semantics,
+            delete_on_close: Atomic::new(deletes),
+            posix_delete: Atomic::new(deletes && semantics == Semantics::Posix),
             mode: Atomic::new(options.bits() & MODE),
             position: Atomic::new(0),
             listing,
@@ -83,36 +93,14 @@ impl OpenedFile {
         self.file.as_ref().ok_or(NtStatus::ACCESS_DENIED)
     }
 
-    /// Takes the open out of the file's state, and deletes the file if this was the last one and it is to go.
-    pub(crate) fn close(&self, server: &Arc<Server>, tree: &Tree) {
+    /// Takes the open out of the file's state, and removes its name if that has to go now.
+    pub(crate) fn close(&self, server: &Arc<Server>, tree: &Arc<Tree>) {
         if self.delete_on_close.load(Relaxed) {
-            self.admission.state.set_delete_pending(true);
+            self.admission.mark_deleted(tree);
             // Nobody waits: the file goes with its last open, and those who cache handles are to close theirs.
             let _ = self.admission.disturb(server, Trigger::Move, None);
         }
-        let files = &server.files;
-        let state = &self.admission.state;
-        let goes_now = self.posix_delete.load(Relaxed) && state.is_delete_pending();
-        let is_last = self.admission.leave();
-        if is_last || goes_now {
-            let scope = tree.enter();
-            if let Some(root) = tree.share.directory() {
-                let place = Place::of(files, root, &self.path);
-                // A directory that was filled meanwhile stays, and so does what the user may not delete after all.
-                let removed = self.path.remove(&scope, root);
-                if let (Some(place), Ok(())) = (place, removed) {
-                    place.tell(
-                        files,
-                        root,
-                        What::entry(Action::REMOVED, self.is_directory()),
-                    );
-                }
-            }
-            drop(scope);
-        }
-        if is_last {
-            self.admission.forget();
-        }
+        self.admission.end(self.posix_delete.load(Relaxed));
     }
 
     /// The mode, [MS-FSCC] 2.4.31.
@@ -130,9 +118,10 @@ impl OpenedFile {
         self.delete_on_close.load(Relaxed)
     }
 
-    /// Says whether the file's name goes at this open's close.
+    /// Says whether the file's name, if it is to go, goes at this open's close: `on`, or because the open is one of POSIX.
     pub(crate) fn set_posix_delete(&self, on: bool) {
-        self.posix_delete.store(on, Relaxed);
+        self.posix_delete
+            .store(on || self.semantics == Semantics::Posix, Relaxed);
     }
 
     /// Says whether this open's close marks the file for deletion.

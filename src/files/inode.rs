@@ -7,12 +7,12 @@
 
 use kernel::prelude::*;
 use kernel::rbtree::{RBTree, RBTreeNode, RBTreeNodeReservation};
-use kernel::sync::atomic::{Atomic, Full};
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 use kernel::workqueue::{self, impl_has_delayed_work, new_delayed_work, DelayedWork, WorkItem};
 
 use linux::inode::InodeKey;
-use linux::path::Path;
+use linux::path::{EntryKey, Path};
 use linux::time;
 use smb_model::access::Mask;
 use smb_model::create::Disposition;
@@ -24,21 +24,21 @@ use crate::server::Server;
 use crate::smb2::wait::Waker;
 
 use super::breaks;
+use super::links::{Links, Removal};
 use super::locks::{FileLocks, Wakers};
 use super::notify::{WatchCount, Watches};
 use super::oplocks::{
     Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted,
 };
+use super::Tree;
 
 /// How often breaks that are not answered are looked for, milliseconds.
 const TICK_MS: u32 = 1_000;
 
 pub(super) struct Inner {
     sharing: Summary,
-    /// Opens of the file, those that take no part in sharing included.
-    opens: u32,
-    /// Whether the last close deletes the file; nobody may open it any more, [MS-FSA] 2.1.5.1.2.
-    delete_pending: bool,
+    /// The names under which it is open.
+    links: Links,
     /// Opens that are for more than the attributes.
     data_opens: DataOpens,
     /// Byte-range locks, once there was one.
@@ -53,8 +53,6 @@ pub(super) struct Inner {
 #[pin_data]
 pub(crate) struct FileState {
     key: InodeKey,
-    /// Where the file was opened first.
-    path: Path,
     /// Whether there are byte-range locks, for those who read and write without any.
     pub(super) is_locked: Atomic<bool>,
     #[pin]
@@ -145,7 +143,7 @@ impl OpenFiles {
     ) -> Result<Admitted, NtStatus> {
         let key = asking.path.inode_key();
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let fresh = FileState::new(asking.path).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let fresh = FileState::new(key).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let node = RBTreeNode::new(key, fresh.clone(), GFP_KERNEL).map_err(no_memory)?;
         let lease = asking.wanted.lease();
         let lease_node = match lease {
@@ -182,10 +180,12 @@ impl OpenFiles {
         let admission = Admission {
             files: self.clone(),
             state,
+            entry: asking.path.entry_key(),
             access: asking.access,
             share: asking.share,
             open: asking.target.open.volatile,
             lease,
+            made_by: None,
             left: Atomic::new(false),
         };
         Ok(Admitted::Yes(admission, cached))
@@ -254,9 +254,8 @@ impl OpenFiles {
     /// Whether anything in the directory `directory` is open, at any depth.
     pub(crate) fn has_open_beneath(&self, directory: &Path) -> bool {
         let by_key = self.0.by_key.lock();
-        let is_beneath = |state: &Arc<FileState>| {
-            state.path.is_beneath(directory) && !state.path.is_same(directory)
-        };
+        let is_beneath =
+            |state: &Arc<FileState>| state.inner.lock().links.is_any_beneath(directory);
         let found = by_key.values().any(is_beneath);
         found
     }
@@ -279,14 +278,14 @@ enum Outcome {
 }
 
 impl Inner {
-    /// Whether the last close deletes the file.
+    /// Whether a name of the file is to go; a directory has but one.
     pub(super) fn is_delete_pending(&self) -> bool {
-        self.delete_pending
+        self.links.is_any_deleted()
     }
 
     /// Checks an open against the others, and counts it in: [MS-FSA] 2.1.5.1.2.
     fn admit(&mut self, asking: &Asking<'_>, notices: &mut Notices) -> Result<Outcome, NtStatus> {
-        if self.delete_pending {
+        if self.links.is_deleted(asking.path.entry_key()) {
             return Err(NtStatus::DELETE_PENDING);
         }
         let actor = Actor {
@@ -312,10 +311,12 @@ impl Inner {
         if conflicts {
             return Err(NtStatus::SHARING_VIOLATION);
         }
+        let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
+        self.links.reserve().map_err(no_memory)?;
         let cached = self.grant(asking)?;
+        self.links.enter(asking.path).map_err(no_memory)?;
         self.data_opens.add(DataOpens::of(asking.access));
         self.sharing.add(asking.access, asking.share);
-        self.opens = self.opens.saturating_add(1);
         Ok(Outcome::Yes(cached))
     }
 
@@ -347,16 +348,14 @@ impl Inner {
 }
 
 impl FileState {
-    fn new(path: &Path) -> Result<Arc<Self>> {
+    fn new(key: InodeKey) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(FileState {
-                key: path.inode_key(),
-                path: path.clone(),
+                key,
                 is_locked: Atomic::new(false),
                 inner <- new_mutex!(Inner {
                     sharing: Summary::new(),
-                    opens: 0,
-                    delete_pending: false,
+                    links: Links::new(),
                     data_opens: DataOpens::default(),
                     locks: None,
                     caching: None,
@@ -372,17 +371,14 @@ impl FileState {
         self.key
     }
 
-    /// Whether the last close deletes the file.
+    /// Whether a name of the file is to go; a directory has but one.
     pub(crate) fn is_delete_pending(&self) -> bool {
-        self.inner.lock().delete_pending
+        self.inner.lock().is_delete_pending()
     }
 
-    /// Marks the file for deletion by the last close, or takes the mark back.
-    pub(crate) fn set_delete_pending(&self, pending: bool) {
-        self.inner.lock().delete_pending = pending;
-        if pending {
-            self.end_watches();
-        }
+    /// Whether the file is open under the name of `path`.
+    pub(crate) fn is_open_as(&self, path: &Path) -> bool {
+        self.inner.lock().links.has(path.entry_key())
     }
 
     /// Whether an open forbids others to delete or rename the file.
@@ -400,14 +396,18 @@ impl FileState {
     }
 }
 
-/// One open's part in the file's state; given back by [`Admission::leave`], at the latest when dropped.
+/// One open's part in the file's state; given back by [`Admission::end`], at the latest when dropped.
 pub(crate) struct Admission {
     files: OpenFiles,
     pub(crate) state: Arc<FileState>,
+    /// The name that was opened.
+    entry: EntryKey,
     access: Mask,
     share: Share,
     open: u64,
     lease: Option<LeaseId>,
+    /// Who made the file, if it was made for this open.
+    made_by: Option<Arc<Tree>>,
     left: Atomic<bool>,
 }
 
@@ -420,26 +420,56 @@ impl Admission {
         }
     }
 
-    /// Takes the open out, with what it caches. `true` if it was the last one of a file that is to be deleted: the caller
-    /// deletes it and then calls [`Self::forget`]; until then nobody else can open it.
-    pub(crate) fn leave(&self) -> bool {
+    /// Says that the file was made for this open: it goes again if the open never comes to be, and nobody else has it.
+    pub(super) fn made_by(mut self, tree: &Arc<Tree>) -> Self {
+        self.made_by = Some(tree.clone());
+        self
+    }
+
+    /// Whether the name goes with its last open; nobody can open it any more.
+    pub(crate) fn is_delete_pending(&self) -> bool {
+        self.state.inner.lock().links.is_deleted(self.entry)
+    }
+
+    /// Marks the name for removal by its last close, in the name of the user of `tree`.
+    pub(crate) fn mark_deleted(&self, tree: &Arc<Tree>) {
+        let before = self.state.inner.lock().links.mark(self.entry, tree);
+        drop(before);
+        self.state.end_watches();
+    }
+
+    /// Takes the mark back.
+    pub(crate) fn unmark_deleted(&self) {
+        let before = self.state.inner.lock().links.unmark(self.entry);
+        drop(before);
+    }
+
+    /// Takes the open out, with what it caches. Removes its name if that has to go now: with the last open of it or, with
+    /// `at_once`, whoever else has it open.
+    pub(super) fn end(&self, at_once: bool) {
         if self.left.xchg(true, Full) {
-            return false;
+            return;
         }
+        if let Some(removal) = self.leave(at_once) {
+            // Nobody can open the name meanwhile.
+            self.settle(removal.run(&self.files));
+        }
+    }
+
+    fn leave(&self, at_once: bool) -> Option<Removal> {
         let mut wakers = Wakers::default();
         let mut leases = self.lease.map(|_| self.files.0.leases.lock());
         let mut by_key = self.files.0.by_key.lock();
         let mut inner = self.state.inner.lock();
         inner.sharing.remove(self.access, self.share);
-        inner.opens = inner.opens.saturating_sub(1);
         let data = DataOpens::of(self.access);
         inner.data_opens.sub(data);
         let lease_ended = match &mut inner.caching {
             Some(caching) => caching.leave(&self.actor(), data, &mut wakers),
             None => false,
         };
-        let deletes = inner.opens == 0 && inner.delete_pending;
-        let is_over = inner.opens == 0 && !inner.delete_pending;
+        let left = inner.links.leave(self.entry, at_once);
+        let is_over = inner.links.is_empty();
         drop(inner);
         let lease = match (&mut leases, &self.lease) {
             (Some(leases), Some(id)) if lease_ended => leases.remove_node(id),
@@ -452,23 +482,40 @@ impl Admission {
         };
         drop(by_key);
         drop(leases);
-        drop((node, lease));
+        drop((node, lease, left.over));
         wakers.wake();
-        deletes
+        left.removal
     }
 
-    /// Forgets the file's state after its deletion.
-    pub(crate) fn forget(&self) {
-        let node = self.files.0.by_key.lock().remove_node(&self.state.key);
-        drop(node);
+    /// Notes what became of the name that was being removed, and forgets the file's state with it.
+    fn settle(&self, is_removed: bool) {
+        let mut by_key = self.files.0.by_key.lock();
+        let mut inner = self.state.inner.lock();
+        let over = inner.links.settle(self.entry, is_removed);
+        let is_over = inner.links.is_empty();
+        drop(inner);
+        let node = if is_over {
+            by_key.remove_node(&self.state.key)
+        } else {
+            None
+        };
+        drop(by_key);
+        drop((node, over));
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        // An open that failed on the way, before it could be closed: nothing is deleted for it.
-        if self.leave() {
-            self.forget();
+        if self.left.load(Relaxed) {
+            return;
         }
+        // An open that failed on the way, before it could be closed.
+        if let Some(tree) = &self.made_by {
+            let mut inner = self.state.inner.lock();
+            let before = inner.links.mark_if_alone(self.entry, tree);
+            drop(inner);
+            drop(before);
+        }
+        self.end(false);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod ea;
 pub(crate) mod errors;
 pub(crate) mod file;
 pub(crate) mod inode;
+mod links;
 pub(crate) mod listing;
 pub(crate) mod locks;
 pub(crate) mod lookup;

@@ -23,7 +23,7 @@ use super::access::{grant, maximal};
 use super::attributes::{self, FileAttributes};
 use super::ea;
 use super::errors::status_of;
-use super::file::OpenedFile;
+use super::file::{OpenedFile, Semantics};
 use super::inode::{Admission, Admitted, Asking};
 use super::lookup::{self, Case, Found};
 use super::notify::{self, What};
@@ -80,12 +80,25 @@ pub(crate) struct Target<'a> {
     pub(crate) waker: Option<&'a Waker>,
 }
 
+impl Target<'_> {
+    fn semantics(&self) -> Semantics {
+        match self.case {
+            Case::Sensitive => Semantics::Posix,
+            Case::Insensitive => Semantics::Windows,
+        }
+    }
+}
+
 /// Opens, and makes or empties as `target` says. The open is not listed yet.
 pub(crate) fn open(
     server: &Arc<Server>,
     tree: &Arc<Tree>,
     target: &Target<'_>,
 ) -> Result<Opened, Refusal> {
+    // Nothing is made or emptied for an open that there is no room for.
+    let limit = server.config().max_open_files;
+    let slot = server.open_count.reserve(limit);
+    let slot = slot.map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
     let scope = tree.enter();
     for _ in 0..RACES {
         let outcome = match lookup::find(&scope, tree, &target.name, target.case)? {
@@ -96,7 +109,10 @@ pub(crate) fn open(
             Err(Failure::Raced) => {}
             Err(Failure::Later) => return Err(Refusal::Later),
             Err(Failure::Status(status)) => return Err(status.into()),
-            Ok(opened) => return Ok(opened),
+            Ok(opened) => {
+                slot.keep();
+                return Ok(opened);
+            }
         }
     }
     Err(NtStatus::SHARING_VIOLATION.into())
@@ -175,6 +191,9 @@ fn open_existing(
     let maximal = maximal(scope, tree, &path);
     let granted = grant(maximal, parameters.access, parameters.implied_access())?;
     parameters.check_granted(granted)?;
+    if parameters.deletes_on_close() {
+        check_removable(scope, tree, &path)?;
+    }
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
     let access = granted.union(parameters.implied_access());
     let deletes = target.stream.is_none() && access.contains(Mask::DELETE);
@@ -208,15 +227,35 @@ fn open_existing(
         let what = What::modified(OVERWRITTEN);
         notify::changed(&server.files, tree.share.directory(), &path, what);
     }
-    let opened = OpenedFile::new(path, file, parameters.options, admission);
+    let opened = OpenedFile::new(
+        path,
+        file,
+        parameters.options,
+        target.semantics(),
+        admission,
+    );
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, id, granted, Object::File(opened))?;
+    let open = finish(tree, id, granted, Object::File(opened))?;
     Ok(Opened {
         open,
         action,
         attributes,
         maximal,
         cached,
+    })
+}
+
+/// Checks that the directory lets the name go, which a close has no way to say.
+fn check_removable(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Result<(), NtStatus> {
+    let root = tree.share.directory();
+    let root = root.ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    path.may_remove(scope, root).map_err(|error| {
+        if error == EBUSY {
+            // The root of the share, or a mount point.
+            NtStatus::CANNOT_DELETE
+        } else {
+            status_of(error)
+        }
     })
 }
 
@@ -244,11 +283,18 @@ fn open_data(
 /// The access to data that `granted` amounts to.
 fn data_access(granted: Mask, overwrites: bool, options: Options) -> Option<Access> {
     let reads = granted.intersects(Mask::READ_DATA.union(Mask::EXECUTE));
-    let writes = overwrites || granted.intersects(Mask::WRITE_DATA.union(Mask::APPEND_DATA));
+    let appends = granted.contains(Mask::APPEND_DATA);
+    let writes = overwrites || appends || granted.contains(Mask::WRITE_DATA);
+    // Who may only append cannot write anywhere else, whatever the file's length is by the time he does.
+    let write = if appends && !granted.contains(Mask::WRITE_DATA) {
+        Access::APPEND
+    } else {
+        Access::WRITE
+    };
     let access = match (reads, writes) {
-        (true, true) => Access::READ | Access::WRITE,
+        (true, true) => Access::READ | write,
         (true, false) => Access::READ,
-        (false, true) => Access::WRITE,
+        (false, true) => write,
         (false, false) => return None,
     };
     Some(if writes && options.contains(Options::WRITE_THROUGH) {
@@ -297,6 +343,10 @@ fn make(
         // The lease is on another file.
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
+    // Who makes a file may do with it what he asked for, whatever its mode says.
+    let maximal = tree.maximal_access;
+    let granted = grant(maximal, parameters.access, Mask::NONE)?;
+    require_parent(server, parent)?;
     let is_directory = parameters.makes_directory() || target.name.must_be_directory();
     let name = lookup::last_component(&target.name)?;
     let raced = |error| {
@@ -325,27 +375,25 @@ fn make(
         let path = file.path().clone();
         (path, access.map(|_| file))
     };
-    // Who makes a file may do with it what he asked for, whatever its mode says.
-    let maximal = tree.maximal_access;
-    let granted = grant(maximal, parameters.access, Mask::NONE)?;
+    let (id, admission, cached) = match admit(server, tree, target, &path, granted) {
+        Ok(admitted) => admitted,
+        // Somebody opened it before its maker.
+        Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),
+        Err(failure) => {
+            unmake(server, tree, scope, &path);
+            return Err(failure);
+        }
+    };
+    // What fails from here on takes the file away again.
+    let admission = admission.made_by(tree);
     inherit_owner(scope, tree, parent, &path);
     attributes::store_new(scope, tree, &path, parameters.attributes);
-    if let Err(status) = ea::set_list(scope, &path, target.eas) {
-        if let Some(root) = tree.share.directory() {
-            let _ = path.remove(scope, root);
-        }
-        return Err(status.into());
-    }
+    ea::set_list(scope, &path, target.eas)?;
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }
     let what = What::entry(Event::ADDED, is_directory);
     notify::changed(&server.files, tree.share.directory(), &path, what);
-    let (id, admission, cached) = match admit(server, tree, target, &path, granted) {
-        // Somebody opened it before its maker.
-        Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),
-        outcome => outcome?,
-    };
     if target.stream.is_some() {
         let admitted = Given {
             id,
@@ -354,19 +402,18 @@ fn make(
             granted,
             maximal,
         };
-        let outcome = finish_stream(server, tree, scope, target, path.clone(), None, admitted);
-        if let (Err(_), Some(root)) = (&outcome, tree.share.directory()) {
-            // The file was made for the stream, and nobody else has it.
-            if server.files.find(path.inode_key()).is_none() {
-                let _ = path.remove(scope, root);
-            }
-        }
-        return outcome;
+        return finish_stream(server, tree, scope, target, path, None, admitted);
     }
     let attributes = FileAttributes::read(scope, tree, &path)?;
-    let opened = OpenedFile::new(path, file, parameters.options, admission);
+    let opened = OpenedFile::new(
+        path,
+        file,
+        parameters.options,
+        target.semantics(),
+        admission,
+    );
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(server, tree, id, granted, Object::File(opened))?;
+    let open = finish(tree, id, granted, Object::File(opened))?;
     Ok(Opened {
         open,
         action,
@@ -374,6 +421,21 @@ fn make(
         maximal,
         cached,
     })
+}
+
+/// Checks that the directory takes new names: one that is to be deleted does not, [MS-FSA] 2.1.5.1.1.
+fn require_parent(server: &Server, parent: &Path) -> Result<(), NtStatus> {
+    match server.files.find(parent.inode_key()) {
+        Some(state) if state.is_delete_pending() => Err(NtStatus::DELETE_PENDING),
+        _ => Ok(()),
+    }
+}
+
+/// Takes away a file whose maker was not let in, unless somebody else was.
+fn unmake(server: &Server, tree: &Tree, scope: &CredScope<'_>, path: &Path) {
+    if let (None, Some(root)) = (server.files.find(path.inode_key()), tree.share.directory()) {
+        let _ = path.remove(scope, root);
+    }
 }
 
 /// What an error of making a file means: the directory is there, so ENOENT says that it was removed meanwhile.
@@ -445,10 +507,16 @@ fn finish_stream(
     let entered = named.enter(server, scope, tree, &base)?;
     let attributes = FileAttributes::read(scope, tree, &path)?.of_stream(entered.size);
     let action = entered.action;
-    let file = OpenedFile::new(path, None, target.parameters.options, admission);
+    let file = OpenedFile::new(
+        path,
+        None,
+        target.parameters.options,
+        target.semantics(),
+        admission,
+    );
     let file = file.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let object = Object::Stream(OpenedStream::new(file, entered));
-    let open = finish(server, tree, id, granted, object)?;
+    let open = finish(tree, id, granted, object)?;
     Ok(Opened {
         open,
         action,
@@ -459,19 +527,10 @@ fn finish_stream(
 }
 
 fn finish(
-    server: &Server,
     tree: &Arc<Tree>,
     id: FileId,
     granted: Mask,
     object: Object,
 ) -> Result<Arc<Open>, NtStatus> {
-    let limit = server.config().max_open_files;
-    server
-        .open_count
-        .add(limit)
-        .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
-    Open::new(id, tree, granted, object).map_err(|_| {
-        server.open_count.sub();
-        NtStatus::INSUFFICIENT_RESOURCES
-    })
+    Open::new(id, tree, granted, object).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)
 }

@@ -541,7 +541,7 @@ impl OpenedStream {
     }
 
     /// Takes the open out, and deletes the stream if this was the last one and it is to go; then the same for its file.
-    pub(crate) fn close(&self, server: &Arc<Server>, tree: &Tree) {
+    pub(crate) fn close(&self, server: &Arc<Server>, tree: &Arc<Tree>) {
         if self.delete_on_close.load(Relaxed) {
             self.set_delete_pending(true);
         }

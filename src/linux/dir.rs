@@ -243,6 +243,23 @@ impl Path {
         self.while_moving(|parent| breaking_delegations(|di| self.try_remove(parent, di)))
     }
 
+    /// Checks that the user may remove this entry, as far as permissions go: [`Self::remove`] may still fail.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` for `root` itself and for a mount point, `EACCES` or `EPERM` when the user may not, `EROFS`.
+    pub fn may_remove(&self, scope: &CredScope<'_>, root: &Path) -> Result {
+        self.require_movable(root)?;
+        let parent = self.holder()?;
+        parent.may(scope, Mask::WRITE | Mask::EXECUTE)?;
+        let (dir, inode) = (parent.inode_ptr().as_ptr(), self.inode_ptr().as_ptr());
+        // SAFETY: both paths keep their inodes and the mapping alive.
+        if unsafe { sys::ksmbd_keeps_entry(self.idmap(), dir, inode) } {
+            return Err(EPERM);
+        }
+        Ok(())
+    }
+
     fn try_remove(&self, parent: &Path, di: *mut sys::delegated_inode) -> Result {
         // SAFETY: both dentries are valid and of one file system.
         let dentry = unsafe { sys::start_removing_dentry(parent.dentry(), self.dentry()) };

@@ -71,6 +71,10 @@ impl Walk {
     }
 }
 
+/// Identifies an entry of a directory as long as somebody holds a [`Path`] to it, over renames too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EntryKey(usize);
+
 /// A mount and an existing entry on it. Dropping it may sleep.
 ///
 /// # Invariants
@@ -257,6 +261,11 @@ impl Path {
     /// Returns whether both name the same entry on the same mount.
     pub fn is_same(&self, other: &Path) -> bool {
         core::ptr::eq(self.0.mnt, other.0.mnt) && core::ptr::eq(self.0.dentry, other.0.dentry)
+    }
+
+    /// Returns what identifies the entry while this path is held: unlike the inode's, the key of one of its names.
+    pub fn entry_key(&self) -> EntryKey {
+        EntryKey(self.0.dentry as usize)
     }
 
     /// Returns whether both are on the same mount.

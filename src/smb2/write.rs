@@ -104,6 +104,10 @@ fn write_file(
     let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
     let offset = match request.offset {
         AT_END if may_only_append => target.size(),
+        // The file is open so that whatever passes goes to its end.
+        offset if may_only_append && offset < target.size() => {
+            return Err(NtStatus::ACCESS_DENIED);
+        }
         offset => offset,
     };
     let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);

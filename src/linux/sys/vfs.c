@@ -126,6 +126,11 @@ bool ksmbd_is_append(const struct inode *inode)
 	return IS_APPEND(inode);
 }
 
+bool ksmbd_keeps_entry(struct mnt_idmap *idmap, struct inode *dir, struct inode *inode)
+{
+	return IS_APPEND(dir) || IS_APPEND(inode) || IS_IMMUTABLE(inode) || check_sticky(idmap, dir, inode);
+}
+
 bool ksmbd_path_noexec(const struct path *path)
 {
 	return (path->mnt->mnt_flags & MNT_NOEXEC) || (path->mnt->mnt_sb->s_iflags & SB_I_NOEXEC);

@@ -66,6 +66,7 @@ int ksmbd_dentry_name(struct dentry *dentry, char *buf, unsigned int size);
 void ksmbd_inode_lock(struct inode *inode);
 void ksmbd_inode_unlock(struct inode *inode);
 bool ksmbd_is_append(const struct inode *inode);
+bool ksmbd_keeps_entry(struct mnt_idmap *idmap, struct inode *dir, struct inode *inode);
 bool ksmbd_path_noexec(const struct path *path);
 dev_t ksmbd_inode_dev(const struct inode *inode);
 

@@ -140,7 +140,7 @@ impl View<'_> {
 
     fn is_delete_pending(&self) -> bool {
         self.stream.is_some_and(OpenedStream::is_delete_pending)
-            || self.file.admission.state.is_delete_pending()
+            || self.file.admission.is_delete_pending()
     }
 
     fn access(&self) -> AccessInfo {

@@ -27,7 +27,8 @@ pub(super) fn set(
         check(target, scope, file, true)?;
         target.disturb(file, Trigger::Move)?;
     }
-    file.admission.state.set_delete_pending(delete);
+    file.set_posix_delete(false);
+    mark(target, file, delete);
     Ok(())
 }
 
@@ -56,9 +57,17 @@ pub(super) fn set_ex(
         file.set_delete_on_close(delete);
         return Ok(());
     }
-    file.set_posix_delete(delete && flags.contains(DispositionFlags::POSIX_SEMANTICS));
-    file.admission.state.set_delete_pending(delete);
+    file.set_posix_delete(flags.contains(DispositionFlags::POSIX_SEMANTICS));
+    mark(target, file, delete);
     Ok(())
+}
+
+fn mark(target: &Target<'_>, file: &OpenedFile, delete: bool) {
+    if delete {
+        file.admission.mark_deleted(&target.open.tree);
+    } else {
+        file.admission.unmark_deleted();
+    }
 }
 
 /// Checks that the file can be deleted.
@@ -83,5 +92,6 @@ fn check(
     if file.is_directory() && !file.path.is_empty_dir(scope).map_err(status_of)? {
         return Err(NtStatus::DIRECTORY_NOT_EMPTY);
     }
-    Ok(())
+    // The close has no way to say that the directory does not let the name go.
+    file.path.may_remove(scope, root).map_err(status_of)
 }

@@ -44,7 +44,7 @@ pub(super) fn rename(
     if file.path.is_same(root) {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    if file.admission.state.is_delete_pending() {
+    if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
     let text = to_utf8(&new.name)?;
@@ -72,8 +72,9 @@ pub(super) fn rename(
             if file.is_directory() {
                 return Err(NtStatus::ACCESS_DENIED.into());
             }
-            if !is_spelled(existing, place.last)? {
-                // The new name differs from the old one in case: both would stay.
+            let is_link = existing.inode_key() == file.path.inode_key();
+            if is_link || !is_spelled(existing, place.last)? {
+                // Both names would stay: they are of one file, or differ in case.
                 existing.remove(scope, root).map_err(status_of)?;
             }
             Replace::Allowed
@@ -104,7 +105,7 @@ pub(super) fn link(
     if file.is_directory() {
         return Err(NtStatus::FILE_IS_A_DIRECTORY.into());
     }
-    if file.admission.state.is_delete_pending() {
+    if file.admission.is_delete_pending() {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
     let root = target
@@ -228,7 +229,8 @@ fn give_way(
         return Err(NtStatus::ACCESS_DENIED.into());
     }
     target.disturb_other(file, existing.inode_key(), Trigger::Move)?;
-    match target.server.files.find(existing.inode_key()) {
+    let state = target.server.files.find(existing.inode_key());
+    match state.filter(|state| state.is_open_as(existing)) {
         // With POSIX semantics those who share it for deletion keep it without a name.
         Some(state) if flags.contains(RenameFlags::POSIX_SEMANTICS) => {
             if state.forbids_delete() {

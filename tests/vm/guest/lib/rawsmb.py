@@ -12,10 +12,14 @@ import socket
 import struct
 import time
 
-from Cryptodome.Cipher import AES
-from Cryptodome.Hash import CMAC, MD4
-
 from .proc import Failure
+
+try:
+    from Cryptodome.Cipher import AES
+    from Cryptodome.Hash import CMAC, MD4
+except ImportError:
+    # The host only reads the names of the tests that use this.
+    AES = CMAC = MD4 = None
 
 NEGOTIATE, SESSION_SETUP, LOGOFF, TREE_CONNECT, TREE_DISCONNECT, CREATE, CLOSE = range(7)
 READ, WRITE, ECHO = 8, 9, 13

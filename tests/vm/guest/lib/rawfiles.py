@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What tests of files need of a client that measuring does not: any status, breaks that come unasked, answers that come late.
+
+Numbers and layouts are those of [MS-SMB2] 2.2 and [MS-FSCC] 2.3 to 2.5.
+"""
+
+import hashlib
+import select
+import struct
+
+from . import machine
+from .proc import Failure, check
+from .rawsmb import AES, CLOSE, CMAC, CREATE, HEADER, READ, SIGNED, WRITE, Raw, _utf16
+
+LOCK, IOCTL, QUERY_DIRECTORY, NOTIFY, QUERY_INFO, SET_INFO, OPLOCK_BREAK = 10, 11, 14, 15, 16, 17, 18
+
+SUCCESS = 0
+PENDING = 0x103
+NOTIFY_ENUM_DIR = 0x10C
+NO_MORE_FILES = 0x80000006
+INVALID_PARAMETER = 0xC000000D
+ACCESS_DENIED = 0xC0000022
+NAME_NOT_FOUND = 0xC0000034
+NAME_COLLISION = 0xC0000035
+SHARING_VIOLATION = 0xC0000043
+DELETE_PENDING = 0xC0000056
+INVALID_OWNER = 0xC000005A
+TOO_MANY_OPENED_FILES = 0xC000011F
+CANNOT_DELETE = 0xC0000121
+NOT_SUPPORTED = 0xC00000BB
+
+READ_DATA, WRITE_DATA, APPEND_DATA = 1, 2, 4
+READ_ATTRIBUTES, WRITE_ATTRIBUTES = 0x80, 0x100
+DELETE, READ_CONTROL, WRITE_DAC, WRITE_OWNER = 0x10000, 0x20000, 0x40000, 0x80000
+READS = 0x00120089
+WRITES = 0x00120116
+OPEN, MAKE, OPEN_IF, OVERWRITE_IF = 1, 2, 3, 5
+DIRECTORY, DELETE_ON_CLOSE = 1, 0x1000
+SHARE_ALL = 7
+LEVEL_II, EXCLUSIVE, BATCH = 1, 8, 9
+
+RESUME_KEY, COPYCHUNK_WRITE = 0x00140078, 0x001480F2
+SET_SPARSE, SET_ZERO_DATA, LEVEL_TRIM, DUPLICATE_EXTENTS = 0x000900C4, 0x000980C8, 0x00098208, 0x00098344
+
+
+class Files(Raw):
+    """One connection, logged on as a user and connected to a share. `breaks` collects (level, file id) of oplock breaks."""
+
+    def __init__(self, share, user=machine.USER, password=machine.PASSWORD):
+        super().__init__()
+        self.breaks, self.early = [], {}
+        self.negotiate()
+        self.log_on(user, password)
+        self.connect_tree(share)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close_socket()
+
+    def send(self, command, body, sign=False, charge=1, preauth=None):
+        """Sends one request; returns its message id and PDU."""
+        message = self.message
+        self.message += charge
+        header = HEADER.pack(b"\xfeSMB", 64, charge, 0, command, 64, SIGNED if sign else 0, 0, message, 0xFEFF, self.tree, self.session, b"\0" * 16)
+        pdu = self.signed(header + body) if sign else header + body
+        self.socket.sendall(struct.pack(">I", len(pdu)) + pdu)
+        return message, pdu
+
+    def signed(self, pdu):
+        mac = CMAC.new(self.signing_key, ciphermod=AES)
+        mac.update(pdu)
+        return pdu[:48] + mac.digest() + pdu[64:]
+
+    def take(self):
+        """Takes one message from the server and puts it where it belongs."""
+        answer = bytes(self._receive(int.from_bytes(self._receive(4), "big")))
+        command, message = struct.unpack_from("<H10xQ", answer, 12)
+        status, flags = struct.unpack_from("<I4xI", answer, 8)
+        if message == 0xFFFFFFFFFFFFFFFF:
+            check(command == OPLOCK_BREAK, f"command {command} came unasked")
+            self.breaks.append((answer[66], answer[72:88]))
+        elif not (status == PENDING and flags & 2):
+            self.early[message] = answer
+
+    def answer(self, message):
+        """The final answer to a request, whenever it came."""
+        while message not in self.early:
+            self.take()
+        return self.early.pop(message)
+
+    def call(self, command, body, expect=0, sign=False, charge=1, preauth=False):
+        message, pdu = self.send(command, body, sign, charge)
+        answer = self.answer(message)
+        status = struct.unpack_from("<I", answer, 8)[0]
+        if expect is not None and status != expect:
+            raise Failure(f"command {command} was answered with status {status:#010x}, not {expect:#010x}")
+        if preauth:
+            self.preauth = hashlib.sha512(self.preauth + pdu).digest()
+            self.answer_hash = hashlib.sha512(self.preauth + answer).digest()
+        return answer
+
+    def wait_for_break(self, seconds=20):
+        """The next oplock break, which must come."""
+        while not self.breaks:
+            ready, _, _ = select.select([self.socket], [], [], seconds)
+            check(ready, "no oplock break came")
+            self.take()
+        return self.breaks.pop(0)
+
+    def open(self, name, access=READS, disposition=OPEN, options=0, share=SHARE_ALL, oplock=0, contexts=b"", expect=0, attributes=0x80):
+        """Sends a CREATE; returns the file id (or the status, if it is not to succeed)."""
+        path = _utf16(name)
+        padding = b"\0" * (-(len(path)) % 8) if contexts else b""
+        where = 120 + len(path) + len(padding) if contexts else 0
+        fixed = struct.pack("<HBBIQQIIIIIHHII", 57, 0, oplock, 2, 0, 0, access, attributes, share, disposition, options, 120, len(path), where, len(contexts))
+        answer = self.call(CREATE, fixed + ((path + padding + contexts) or b"\0"), expect)
+        self.granted_oplock = answer[66] if expect == 0 else 0
+        return answer[128:144] if expect == 0 else answer
+
+    def shut(self, file_id):
+        self.call(CLOSE, struct.pack("<HHI", 24, 0, 0) + file_id)
+
+    def set_info(self, file_id, kind, info_class, data, expect=0, additional=0):
+        body = struct.pack("<HBBIHHI", 33, kind, info_class, len(data), 96, 0, additional) + file_id + data
+        self.call(SET_INFO, body, expect)
+
+    def query_info(self, file_id, kind, info_class, additional=0, expect=0, room=4096):
+        body = struct.pack("<HBBIHHIII", 41, kind, info_class, room, 0, 0, 0, additional, 0) + file_id
+        answer = self.call(QUERY_INFO, body, expect)
+        offset, size = struct.unpack_from("<HI", answer, 66)
+        return answer[offset : offset + size]
+
+    def delete(self, file_id, on=True, expect=0):
+        """FileDispositionInformation."""
+        self.set_info(file_id, 1, 13, bytes([on]), expect)
+
+    def delete_posix(self, file_id, expect=0):
+        """FileDispositionInformationEx: delete, POSIX semantics."""
+        self.set_info(file_id, 1, 64, struct.pack("<I", 3), expect)
+
+    def rename(self, file_id, name, replace=False, expect=0):
+        name = _utf16(name)
+        self.set_info(file_id, 1, 10, struct.pack("<B7xQI", replace, 0, len(name)) + name, expect)
+
+    def control(self, file_id, code, data, room=1024, expect=0):
+        body = struct.pack("<HHI", 57, 0, code) + file_id + struct.pack("<IIIIIIII", 120, len(data), 0, 0, 0, room, 1, 0) + data
+        answer = self.call(IOCTL, body, expect)
+        if expect:
+            return b""
+        offset, size = struct.unpack_from("<II", answer, 96)
+        return answer[offset : offset + size]
+
+    def put(self, file_id, offset, data, expect=0):
+        body = struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 0) + data
+        self.call(WRITE, body, expect)
+
+    def get(self, file_id, offset, length, expect=0):
+        body = struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0) + b"\0"
+        answer = self.call(READ, body, expect)
+        start, size = struct.unpack_from("<BxI", answer, 66)
+        return answer[start : start + size]
+
+    def watch(self, file_id, filters):
+        """Sends a CHANGE_NOTIFY; returns its message id."""
+        return self.send(NOTIFY, struct.pack("<HHI", 32, 0, 4096) + file_id + struct.pack("<II", filters, 0))[0]
+
+    def changes(self, message):
+        """What a CHANGE_NOTIFY was answered: [(action, name)]."""
+        answer = self.answer(message)
+        status = struct.unpack_from("<I", answer, 8)[0]
+        check(status == 0, f"a CHANGE_NOTIFY was answered with {status:#010x}")
+        offset, size = struct.unpack_from("<HI", answer, 66)
+        data, found, at = answer[offset : offset + size], [], 0
+        while True:
+            step, action, length = struct.unpack_from("<III", data, at)
+            found.append((action, data[at + 12 : at + 12 + length].decode("utf-16-le")))
+            if not step:
+                return found
+            at += step
+
+
+def context(name, data, last=True):
+    """One create context."""
+    head = struct.pack("<IHHHHI", 0, 16, len(name), 0, 24, len(data)) + name + b"\0" * (8 - len(name))
+    entry = head + data
+    if last:
+        return entry
+    entry += b"\0" * (-len(entry) % 8)
+    return struct.pack("<I", len(entry)) + entry[4:]
