@@ -2,11 +2,12 @@
 
 //! One client connection: what was negotiated, which sessions live on it, what is in flight.
 //!
-//! Lock order, all leaves of each other: `window`, `load`, `channels`, `parked`, `sending`. Only `sending` is held over
-//! I/O: it is what serialises senders.
+//! Lock order, all leaves of each other: `window`, `load`, `channels`, `parked`, `outbox`, `answers`. None is held over I/O.
 
+pub(crate) mod answers;
 pub(crate) mod crypto;
 pub(crate) mod negotiated;
+mod outbox;
 pub(crate) mod parked;
 pub(crate) mod receive;
 pub(crate) mod send;
@@ -34,13 +35,36 @@ use crate::smb2::wait::Wake;
 use crate::transport::tcp::Tcp;
 use crate::transport::Transport;
 
+use answers::Answers;
 pub(crate) use negotiated::Negotiated;
+use outbox::Outbox;
 use parked::ParkedTable;
 
 /// Frames of one connection that may be in work at a time before anybody logged in.
 const MAX_FRAMES_UNAUTHENTICATED: u32 = 4;
-/// Bytes of requests of one connection that may be in work at a time. One frame of any size is always admitted.
-const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
+/// The same while only guests and anonymous users logged in.
+const MAX_FRAMES_GUEST: u32 = 64;
+
+/// Who has logged in on a connection: what it may hold depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Standing {
+    /// Nobody.
+    Unknown,
+    /// Only users who have proven nothing.
+    Guest,
+    /// A user who has proven who he is.
+    User,
+}
+
+impl Standing {
+    /// Bytes of requests of one connection that may be in work at a time. One frame of any size is always admitted.
+    fn max_bytes(self) -> usize {
+        match self {
+            Standing::Unknown | Standing::Guest => 16 << 20,
+            Standing::User => 64 << 20,
+        }
+    }
+}
 
 /// A request frame as it came, later decrypted in place.
 pub(crate) struct Frame {
@@ -49,6 +73,14 @@ pub(crate) struct Frame {
     end: usize,
     /// Counts against the connection's load until dropped.
     load: FrameLoad,
+    /// Bytes that are reserved for the answer, until that is handed on.
+    reserved: usize,
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.release();
+    }
 }
 
 /// The share of a frame in its connection's load.
@@ -105,6 +137,22 @@ impl Frame {
     /// Drops `count` bytes from the front (a TRANSFORM_HEADER).
     pub(crate) fn advance(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
+    }
+
+    /// Notes what was reserved for the answer.
+    pub(crate) fn set_reserved(&mut self, bytes: usize) {
+        self.reserved = bytes;
+    }
+
+    /// Hands on what was reserved for the answer.
+    pub(crate) fn take_reserved(&mut self) -> usize {
+        core::mem::take(&mut self.reserved)
+    }
+
+    /// Gives back what was reserved for the answer.
+    pub(crate) fn release(&mut self) {
+        let bytes = self.take_reserved();
+        self.load.conn.release(bytes);
     }
 
     /// Notes that the frame's request waits.
@@ -171,8 +219,8 @@ pub(crate) struct Connection {
     negotiated: SetOnce<Negotiated>,
     /// Whether a NEGOTIATE has been taken on: there is only one, [MS-SMB2] 3.3.5.4. The multi-protocol one does not count.
     pub(crate) negotiating: Atomic<bool>,
-    /// Whether somebody logged in.
-    authenticated: Atomic<bool>,
+    /// Who has logged in, a [`Standing`].
+    standing: Atomic<u32>,
     next_async_id: Atomic<u64>,
     /// Whether the connection is being torn down.
     ended: Atomic<bool>,
@@ -187,7 +235,9 @@ pub(crate) struct Connection {
     /// The preauthentication hash after NEGOTIATE, `Connection.PreauthIntegrityHashValue`.
     preauth_hash: SetOnce<[u8; 64]>,
     #[pin]
-    sending: Mutex<()>,
+    outbox: Outbox,
+    #[pin]
+    answers: Answers,
     /// Sessions that were set up or bound here.
     #[pin]
     pub(crate) channels: ChannelTable,
@@ -211,7 +261,7 @@ impl Connection {
                 transport,
                 negotiated: SetOnce::new(),
                 negotiating: Atomic::new(false),
-                authenticated: Atomic::new(false),
+                standing: Atomic::new(0),
                 next_async_id: Atomic::new(1),
                 ended: Atomic::new(false),
                 last_active: Atomic::new(time::monotonic_ms()),
@@ -219,7 +269,8 @@ impl Connection {
                 load <- new_mutex!(Load { frames: 0, working: 0, bytes: 0 }),
                 load_changed <- new_condvar!(),
                 preauth_hash: SetOnce::new(),
-                sending <- new_mutex!(()),
+                outbox <- Outbox::new(),
+                answers <- Answers::new(),
                 channels <- ChannelTable::new(),
                 parked <- ParkedTable::new(),
             }),
@@ -241,14 +292,28 @@ impl Connection {
         self.negotiated.populate(negotiated)
     }
 
-    /// Notes that somebody logged in: larger frames and more of them are admitted from now on.
-    pub(crate) fn set_authenticated(&self) {
-        self.authenticated.store(true, Relaxed);
+    /// Notes that somebody logged in, as a guest or a user: larger frames and more of them are admitted from now on.
+    pub(crate) fn set_authenticated(&self, is_guest: bool) {
+        if !is_guest {
+            self.standing.store(2, Relaxed);
+        } else {
+            // A user stays one, whoever logs in besides.
+            let _ = self.standing.cmpxchg(0, 1, Relaxed);
+        }
+    }
+
+    /// Who has logged in so far.
+    pub(crate) fn standing(&self) -> Standing {
+        match self.standing.load(Relaxed) {
+            0 => Standing::Unknown,
+            1 => Standing::Guest,
+            _ => Standing::User,
+        }
     }
 
     /// Whether somebody logged in.
     pub(crate) fn is_authenticated(&self) -> bool {
-        self.authenticated.load(Relaxed)
+        self.standing() != Standing::Unknown
     }
 
     /// Records the preauthentication hash over NEGOTIATE.
@@ -322,15 +387,16 @@ impl Connection {
 
     /// Counts a frame of `bytes` in, once there is room for it; `None` if the connection ended meanwhile.
     fn admit(self: &Arc<Self>, bytes: usize) -> Option<FrameLoad> {
-        let max_frames = if !self.is_authenticated() {
-            MAX_FRAMES_UNAUTHENTICATED
-        } else {
-            u32::from(self.config.max_credits)
+        let standing = self.standing();
+        let max_frames = match standing {
+            Standing::Unknown => MAX_FRAMES_UNAUTHENTICATED,
+            Standing::Guest => MAX_FRAMES_GUEST,
+            Standing::User => u32::from(self.config.max_credits),
         };
         let mut load = self.load.lock();
         while load.working > 0
             && (load.working >= max_frames
-                || load.bytes.saturating_add(bytes) > MAX_BYTES_IN_FLIGHT)
+                || load.bytes.saturating_add(bytes) > standing.max_bytes())
         {
             if self.has_ended() {
                 return None;
@@ -357,8 +423,9 @@ impl Connection {
     }
 
     /// Ends everything that lives on the connection. Runs on its thread, once, at the end.
-    pub(crate) fn tear_down(&self) {
+    pub(crate) fn tear_down(self: &Arc<Self>) {
         self.shut_down();
+        self.close_answers();
         // Whatever waits is answered with an error that goes nowhere; then nothing is left in work.
         self.parked.close(Wake::Ended(NtStatus::CANCELLED));
         self.drain();

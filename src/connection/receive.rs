@@ -136,5 +136,6 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
         start: 0,
         end: len,
         load,
+        reserved: 0,
     })
 }

@@ -22,7 +22,7 @@ use crate::smb2::wait::Waker;
 
 use super::inode::{Admission, FileState, OpenFiles};
 use super::locks::{Owner, Wakers};
-use super::oplocks::{Actor, Caching, HolderId, LeaseId, Notice, Notices, Target};
+use super::oplocks::{Actor, Cached, Caching, HolderId, LeaseId, Notice, Notices, Target};
 
 /// Most bytes of a notification's body.
 const ROOM: usize = 64;
@@ -132,6 +132,15 @@ impl FileState {
         outcome
     }
 
+    /// The client of `open` has been told what it may cache.
+    fn told(self: &Arc<Self>, server: &Arc<Server>, open: Owner) {
+        let mut notices = Notices::default();
+        if let Some(caching) = &mut self.inner.lock().caching {
+            caching.told(open, &mut notices);
+        }
+        send(server, self, notices);
+    }
+
     /// Takes everything from a holder that cannot be told of a break.
     fn lose(&self, id: HolderId) {
         let mut wakers = Wakers::default();
@@ -159,6 +168,31 @@ impl FileState {
             .caching
             .as_ref()
             .and_then(|caching| caching.deadline())
+    }
+}
+
+/// An open that was given something to cache, and whose client does not know of it yet. Breaks of it are held back until this is
+/// dropped, which is when the answer to its CREATE has been posted: on the same connection they come after it.
+pub(crate) struct Untold {
+    server: Arc<Server>,
+    state: Arc<FileState>,
+    open: Owner,
+}
+
+impl Untold {
+    /// For the open of `admission`, if `cached` is anything.
+    pub(crate) fn of(server: &Arc<Server>, admission: &Admission, cached: &Cached) -> Option<Self> {
+        cached.is_something().then(|| Untold {
+            server: server.clone(),
+            state: admission.state.clone(),
+            open: admission.actor().open,
+        })
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        self.state.told(&self.server, self.open);
     }
 }
 
@@ -234,7 +268,12 @@ fn deliver(server: &Server, notice: &Notice) -> bool {
     false
 }
 
-fn send_on(conn: &Connection, channel: &Channel, target: &Target, message: &Message) -> Result {
+fn send_on(
+    conn: &Arc<Connection>,
+    channel: &Channel,
+    target: &Target,
+    message: &Message,
+) -> Result {
     let mut reply = Reply::new(&conn.server.buffers)?;
     reply.body(ROOM, |w| message.write(w)).map_err(|_| ENOMEM)?;
     // A lease belongs to the client, not to one of its sessions.
@@ -245,8 +284,8 @@ fn send_on(conn: &Connection, channel: &Channel, target: &Target, message: &Mess
     reply.put_header(&Header::notification(session_id));
     // Notifications are never signed.
     if target.must_seal || channel.session.must_encrypt() {
-        conn.send_sealed(channel, &mut reply)
+        conn.send_sealed(channel, reply, 0)
     } else {
-        conn.send_plain(&mut reply)
+        conn.send_plain(reply, 0)
     }
 }

@@ -71,6 +71,17 @@ pub(crate) enum Cached {
     Lease(Version, lease::Granted),
 }
 
+impl Cached {
+    /// Whether it is anything that can be broken.
+    pub(crate) fn is_something(&self) -> bool {
+        match self {
+            Cached::Nothing => false,
+            Cached::Oplock(level) => *level != Level::None,
+            Cached::Lease(..) => true,
+        }
+    }
+}
+
 /// Who does something to a file: an open, and the lease under which it was made.
 #[derive(Clone, Copy)]
 pub(crate) struct Actor {
@@ -245,6 +256,23 @@ impl Holder {
     }
 }
 
+/// Has a holder told of a break, at once or as soon as it knows what it has.
+fn tell(
+    untold: &[Owner],
+    held_back: &mut KVec<(HolderId, Notice)>,
+    holder: &Holder,
+    notice: Notice,
+    notices: &mut Notices,
+) -> Result {
+    let is_untold = |target: &Target| untold.contains(&target.open.volatile);
+    if !untold.is_empty() && holder.opens.iter().all(is_untold) {
+        held_back.push((holder.id(), notice), GFP_KERNEL)?;
+    } else {
+        notices.0.push(notice, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
 fn oplock_message(file_id: FileId, level: Level) -> Message {
     Message::Oplock(OplockBreak {
         level: OplockLevel(level.to_wire()),
@@ -272,6 +300,10 @@ pub(super) struct Caching {
     holders: KVec<Holder>,
     /// Requests that wait for an acknowledgment, or for a close.
     waiting: KVec<Waker>,
+    /// Opens that were given something, and whose clients have not been told yet.
+    untold: KVec<Owner>,
+    /// Breaks for holders all of whose opens are untold: a client that does not know yet what it has could make nothing of them.
+    held_back: KVec<(HolderId, Notice)>,
 }
 
 /// What is known of a file when caching of it is asked for.
@@ -290,6 +322,8 @@ impl Caching {
         Caching {
             holders: KVec::new(),
             waiting: KVec::new(),
+            untold: KVec::new(),
+            held_back: KVec::new(),
         }
     }
 
@@ -314,7 +348,7 @@ impl Caching {
                 continue;
             };
             if let Some(notice) = holder.break_to(broken.to, now) {
-                if notices.0.push(notice, GFP_KERNEL).is_err() {
+                if tell(&self.untold, &mut self.held_back, holder, notice, notices).is_err() {
                     // Who cannot be told cannot keep it.
                     holder.give_up();
                 }
@@ -357,10 +391,35 @@ impl Caching {
         target: Target,
         situation: &Situation,
     ) -> Result<Cached, NtStatus> {
-        match wanted {
-            Wanted::Nothing => Ok(Cached::Nothing),
-            Wanted::Oplock(level) => self.grant_oplock(level, target, situation),
-            Wanted::Lease(wanted) => self.grant_lease(wanted, target, situation),
+        let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
+        self.untold.reserve(1, GFP_KERNEL).map_err(no_memory)?;
+        let cached = match wanted {
+            Wanted::Nothing => Cached::Nothing,
+            Wanted::Oplock(level) => self.grant_oplock(level, target, situation)?,
+            Wanted::Lease(wanted) => self.grant_lease(wanted, target, situation)?,
+        };
+        if cached.is_something() {
+            // There is room.
+            let _ = self.untold.push_within_capacity(target.open.volatile);
+        }
+        Ok(cached)
+    }
+
+    /// The client of `open` has been told what it was given. Hands out the breaks that had to wait for it.
+    pub(super) fn told(&mut self, open: Owner, notices: &mut Notices) {
+        self.untold.retain(|untold| *untold != open);
+        let lease = self.holders.iter().find(|holder| {
+            holder.is_lease() && holder.opens.iter().any(|one| one.open.volatile == open)
+        });
+        let ids = [Some(HolderId::Oplock(open)), lease.map(Holder::id)];
+        while let Some(at) = { &self.held_back }
+            .iter()
+            .position(|(id, _)| ids.contains(&Some(*id)))
+        {
+            if let Ok((_, notice)) = self.held_back.remove(at) {
+                // Without memory the break is not told, and ends when its time is over.
+                let _ = notices.0.push(notice, GFP_KERNEL);
+            }
         }
     }
 
@@ -464,10 +523,16 @@ impl Caching {
     /// Forgets holders that hold nothing.
     fn sweep(&mut self) {
         self.holders.retain(|holder| !holder.is_gone());
+        let (holders, untold) = (&self.holders, &self.untold);
+        self.held_back.retain(|(id, _)| match id {
+            HolderId::Oplock(open) => untold.contains(open),
+            HolderId::Lease(_) => holders.iter().any(|holder| holder.id() == *id),
+        });
     }
 
     /// Takes an open out that is closed. Gives whether its lease ended with it.
     pub(super) fn leave(&mut self, actor: &Actor, data: DataOpens, wakers: &mut Wakers) -> bool {
+        self.untold.retain(|untold| *untold != actor.open);
         for holder in self.holders.iter_mut().filter(|holder| holder.is(actor)) {
             holder.data.sub(data);
             holder

@@ -15,7 +15,8 @@ use smb_proto::header::{
 use smb_proto::status::NtStatus;
 use smb_proto::wire::Malformed;
 
-use crate::connection::{Connection, Frame};
+use crate::connection::{answers, Connection, Frame};
+use crate::files::breaks::Untold;
 use crate::session::Channel;
 
 use super::context::{extend_hash, Context, HashInto, Related, RelatedFile, Stop};
@@ -38,6 +39,38 @@ pub(crate) struct Chain {
     signer: Option<Arc<Channel>>,
     /// The response before the current one, in case that it must go out without it.
     answered: Option<Answered>,
+    /// The most that the answers may take, bytes.
+    expected: usize,
+    /// What the clients may cache and learn from the answers, until these are posted.
+    untold: KVec<Untold>,
+}
+
+/// Work on a frame: from its beginning, or from where it waited.
+pub(crate) struct Job {
+    chain: Chain,
+    resumed: Option<(KBox<dyn Resume>, Wake)>,
+}
+
+impl Job {
+    /// The most that the answers may take, bytes.
+    pub(crate) fn expected(&self) -> usize {
+        self.chain.expected
+    }
+
+    /// Notes what was reserved for the answers.
+    pub(crate) fn set_reserved(&mut self, bytes: usize) {
+        self.chain.frame.set_reserved(bytes);
+    }
+
+    /// Whether a request of it was begun, and waited.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.resumed.is_some()
+    }
+
+    /// Does it.
+    pub(crate) fn run(self, conn: &Arc<Connection>) {
+        self.chain.run(conn, self.resumed);
+    }
 }
 
 /// A finished response of the chain.
@@ -69,7 +102,7 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         conn.shut_down();
         return;
     };
-    let chain = Chain {
+    let mut chain = Chain {
         frame,
         sealed_by,
         at: 0,
@@ -83,6 +116,8 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         async_id: None,
         signer: None,
         answered: None,
+        expected: 0,
+        untold: KVec::new(),
     };
     if chain.admit(conn).is_err() {
         debug!(
@@ -92,7 +127,13 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         conn.shut_down();
         return;
     }
-    chain.run(conn, None);
+    let job = Job {
+        chain,
+        resumed: None,
+    };
+    if let Some(job) = conn.reserve(job) {
+        job.run(conn);
+    }
 }
 
 /// Puts a chain whose wait is over back to work.
@@ -100,7 +141,13 @@ pub(crate) fn enqueue_resumed(conn: &Arc<Connection>, suspended: KBox<Suspended>
     let on = conn.clone();
     conn.enqueue(move || {
         let Suspended { chain, resume } = KBox::into_inner(suspended);
-        chain.run(&on, Some((resume, wake)));
+        let job = Job {
+            chain,
+            resumed: Some((resume, wake)),
+        };
+        if let Some(job) = on.reserve(job) {
+            job.run(&on);
+        }
     });
 }
 
@@ -121,19 +168,24 @@ fn open_frame(
 impl Chain {
     /// Checks the compound's structure once and takes the credits of all its requests. A client that breaks a rule
     /// here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
-    fn admit(&self, conn: &Connection) -> Result<(), Malformed> {
+    fn admit(&mut self, conn: &Connection) -> Result<(), Malformed> {
         if FrameKind::of(self.frame.bytes())? == FrameKind::Smb1 {
-            return conn.consume_credits(&self.header()?);
+            let header = self.header()?;
+            self.expected = answers::expected(&header);
+            return conn.consume_credits(&header);
         }
         smb_proto::chain::split(self.frame.bytes())?;
-        let mut at = 0;
+        let (mut at, mut expected) = (0, 0usize);
         while let Some((element, next)) = element_at(self.frame.bytes(), at) {
-            conn.consume_credits(&Header::parse(element)?)?;
+            let header = Header::parse(element)?;
+            conn.consume_credits(&header)?;
+            expected = expected.saturating_add(answers::expected(&header));
             match next {
                 Some(next) => at = next,
                 None => break,
             }
         }
+        self.expected = expected.min(answers::MAX_ANSWER);
         Ok(())
     }
 
@@ -206,6 +258,7 @@ impl Chain {
             hash_response: None,
             reply_session_id: header.session_id(),
             reply_tree_id: header.tree_id(),
+            untold: None,
         };
         if resumed.is_some() {
             // The ids that the request began under: its header may only say that they are inherited.
@@ -225,8 +278,13 @@ impl Chain {
             hash_response,
             reply_session_id,
             reply_tree_id,
+            untold,
             ..
         } = context;
+        if let Some(untold) = untold {
+            // Without memory a break may come before the answer.
+            let _ = self.untold.push(untold, GFP_KERNEL);
+        }
         let must_sign = sign_with.is_some();
         self.signer = sign_with.or(channel);
         let status = match handled {
@@ -325,14 +383,26 @@ impl Chain {
     }
 
     /// Sends everything that was answered.
-    fn send(mut self, conn: &Arc<Connection>) -> Result {
-        if self.reply.is_empty() {
+    fn send(self, conn: &Arc<Connection>) -> Result {
+        let Chain {
+            mut frame,
+            sealed_by,
+            reply,
+            untold,
+            ..
+        } = self;
+        if reply.is_empty() {
             return Ok(());
         }
-        if let Some(channel) = self.sealed_by.take() {
-            return conn.send_sealed(&channel, &mut self.reply);
-        }
-        conn.send_plain(&mut self.reply)
+        let reserved = frame.take_reserved();
+        // The request is done with: while its answer waits for its turn, another may take its place.
+        drop(frame);
+        let posted = match sealed_by {
+            Some(channel) => conn.send_sealed(&channel, reply, reserved),
+            None => conn.send_plain(reply, reserved),
+        };
+        drop(untold);
+        posted
     }
 
     /// Sends the interim response of the current request and parks the chain; gives everything back if the wait is
@@ -352,6 +422,7 @@ impl Chain {
         if self.async_id.is_none() && self.send_interim(conn, header, waker.async_id()).is_ok() {
             self.async_id = Some(waker.async_id());
         }
+        self.frame.release();
         self.frame.park();
         let suspended = match KBox::new(
             Suspended {
@@ -392,15 +463,18 @@ impl Chain {
                 field.copy_from_slice(&signature);
             }
         }
-        match &self.sealed_by {
-            Some(channel) => conn.send_sealed(channel, &mut reply),
-            None => conn.send_plain(&mut reply),
-        }
+        let reserved = self.frame.take_reserved();
+        let posted = match &self.sealed_by {
+            Some(channel) => conn.send_sealed(channel, reply, reserved),
+            None => conn.send_plain(reply, reserved),
+        };
+        self.untold.clear();
+        posted
     }
 
     /// The STATUS_PENDING response, [MS-SMB2] 3.3.4.2. It is not signed: with AES-GMAC it would share its nonce with
     /// the final response.
-    fn send_interim(&self, conn: &Arc<Connection>, header: &Header, async_id: u64) -> Result {
+    fn send_interim(&mut self, conn: &Arc<Connection>, header: &Header, async_id: u64) -> Result {
         let mut reply = Reply::new(&conn.server.buffers)?;
         reply
             .body(16, |w| error::Reply::EMPTY.write(w))
@@ -412,9 +486,10 @@ impl Chain {
         answer.set_async_id(async_id);
         answer.set_credits(conn.grant_credits(header));
         reply.put_header(&answer);
+        let reserved = self.frame.take_reserved();
         match &self.sealed_by {
-            Some(channel) => conn.send_sealed(channel, &mut reply),
-            None => conn.send_plain(&mut reply),
+            Some(channel) => conn.send_sealed(channel, reply, reserved),
+            None => conn.send_plain(reply, reserved),
         }
     }
 }

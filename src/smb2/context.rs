@@ -11,6 +11,7 @@ use smb_proto::status::NtStatus;
 use smb_proto::wire::Malformed;
 
 use crate::connection::{Connection, Negotiated};
+use crate::files::breaks::Untold;
 use crate::files::{Open, Tree};
 use crate::server::Server;
 use crate::session::{Channel, Session};
@@ -117,6 +118,8 @@ pub(crate) struct Context<'a> {
     pub(crate) reply_session_id: u64,
     /// Tree id of the response where the request had none yet (TREE_CONNECT).
     pub(crate) reply_tree_id: Option<u32>,
+    /// What the request's client may cache and learns from the answer.
+    pub(crate) untold: Option<Untold>,
 }
 
 impl Context<'_> {

@@ -23,6 +23,7 @@ use smb_proto::time::FileTime;
 use smb_proto::unicode::Utf16;
 use smb_proto::wire::Writer;
 
+use crate::files::breaks::Untold;
 use crate::files::lookup::Case;
 use crate::files::opening::{self, Opened, Refusal, Target};
 use crate::files::oplocks::{Cached, LeaseId, Wanted, WantedLease};
@@ -200,6 +201,9 @@ fn open_file(
         Err(Refusal::Status(status)) => return Err(status.into()),
         Ok(opened) => opened,
     };
+    if let Object::File(file) = &opened.open.object {
+        cx.untold = Untold::of(cx.server(), &file.admission, &opened.cached);
+    }
     list(cx, session, &opened.open)?;
     let id = opened.open.id;
     let written = write_answer(&opened, &contexts, reply);

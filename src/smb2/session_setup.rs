@@ -204,6 +204,7 @@ fn finish(
         debug!(cx.server(), Auth, "{}: a guest cannot sign\n", cx.conn.peer);
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
+    let key_is_missing = key.is_none();
     if let Some(key) = &key {
         let material = Material {
             dialect: session.dialect,
@@ -222,7 +223,7 @@ fn finish(
     }
     // A session that was ended meanwhile must not live on here.
     session.check_usable()?;
-    cx.conn.set_authenticated();
+    cx.conn.set_authenticated(key_is_missing);
     let mut flags = SessionFlags::default();
     if is_anonymous {
         flags |= SessionFlags::IS_NULL;

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What one connection can make the server hold, and the order of what is sent on it, by a raw client."""
+
+import glob
+import os
+import struct
+import time
+
+from lib import machine, rawconn
+from lib.proc import check, wait_for
+from lib.rawsmb import CREATE, ECHO, READ
+from lib.registry import Suite
+
+suite = Suite("connection", memory=1536, cost=60)
+ROOT = "/srv/smb/share"
+MIB = 1 << 20
+NOT_OURS = {kind: "a limit of this project's module" for kind in ("c", "ours-tools", "samba")}
+
+
+@suite.before
+def start(server):
+    if not os.path.ismount(ROOT):
+        machine.Disk("tmpfs", "size=256m").mount(ROOT)
+        os.chmod(ROOT, 0o777)
+    server.start({"share": {"path": ROOT}, "public": {"path": ROOT, "guest ok": "yes"}}, **{"map to guest": "bad user"})
+
+
+def login(**how):
+    return rawconn.session("share", machine.USER, machine.PASSWORD, **how)
+
+
+def available():
+    """MiB of memory that programs could have."""
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        values = dict(line.split(":") for line in file)
+    return int(values["MemAvailable"].split()[0]) >> 10
+
+
+def workers():
+    """Kernel workers that are inside of the module, by the functions they are in."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stack"):
+        try:
+            with open(path.replace("/stack", "/comm"), encoding="utf-8") as file:
+                if not file.read().startswith("kworker"):
+                    continue
+            with open(path, encoding="utf-8") as file:
+                stack = file.read()
+        except OSError:
+            continue
+        if "ksmbd" in stack:
+            found.append(stack)
+    return found
+
+
+def pattern(index):
+    return bytes([index % 251]) * MIB
+
+
+@suite.test("unread-answers", lacks=NOT_OURS, timeout=240)
+def unread_answers(_server):
+    """A client that asks for 512 MiB and reads nothing holds a bounded share of memory and one worker; when it reads after all,
+    every answer is right."""
+    with open(f"{ROOT}/large", "wb") as file:
+        for index in range(64):
+            file.write(pattern(index))
+    raw = login(receive_buffer=1 << 16)
+    count = 512
+    check(rawconn.more_credits(raw, 8000) >= count * 16 - 512, "the server does not grant the credits for the test")
+    file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("large", access=0x00120089)))
+    before = available()
+    # Signed, so that the answers are copies of the file and not its page cache.
+    asked = [raw.post(READ, rawconn.read_body(file_id, index % 64 * MIB, MIB), charge=16, credits=16) for index in range(count)]
+    wait_for("a worker to be stuck in sending", workers, timeout=30)
+    time.sleep(3)
+    held, stuck = before - available(), workers()
+    check(held < 160, f"{held} MiB are held for a client that does not read")
+    check(len(stuck) <= 2, f"{len(stuck)} workers are held by a client that does not read:\n" + "\n\n".join(stuck[:3]))
+    left = dict(zip(asked, range(count)))
+    while left:
+        answer = raw.take()
+        if answer.is_pending:
+            continue
+        index = left.pop(answer.message)
+        check(answer.status == 0, f"READ {index} was answered with {answer.status:#x}")
+        check(answer.pdu[80:] == pattern(index % 64), f"READ {index} gave other bytes")
+    raw.close_socket()
+
+
+@suite.test("others-are-served", lacks=NOT_OURS, timeout=120)
+def others_are_served(_server):
+    """While a client does not read, another is served, and the first one's end sets everything free."""
+    with open(f"{ROOT}/large", "wb") as file:
+        file.write(b"x" * (32 * MIB))
+    raw = login(receive_buffer=1 << 16)
+    rawconn.more_credits(raw, 4000)
+    file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("large", access=0x00120089)))
+    for index in range(200):
+        raw.post(READ, rawconn.read_body(file_id, index % 32 * MIB, MIB), charge=16, credits=16)
+    other = login()
+    for _ in range(50):
+        check(other.ask(ECHO, struct.pack("<HH", 4, 0)).status == 0, "ECHO failed")
+    other.close_socket()
+    raw.close_socket()
+    wait_for("the workers to be free again", lambda: not workers(), timeout=60)
+
+
+@suite.test("never-reads", lacks=NOT_OURS, timeout=180)
+def never_reads(_server):
+    """A client that takes nothing for long loses its connection."""
+    raw = login(receive_buffer=1 << 16)
+    rawconn.more_credits(raw, 4000)
+    with open(f"{ROOT}/large", "wb") as file:
+        file.write(b"x" * (32 * MIB))
+    file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("large", access=0x00120089)))
+    for index in range(64):
+        raw.post(READ, rawconn.read_body(file_id, index % 32 * MIB, MIB), charge=16, credits=16)
+    wait_for("the server to give the client up", lambda: not connection_threads(), timeout=120)
+    raw.close_socket()
+
+
+def connection_threads():
+    """Threads of connections."""
+    names = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                name = file.read().strip()
+        except OSError:
+            continue
+        if name.startswith("ksmbd:"):
+            names.append(name)
+    return names
+
+
+BATCH = 9
+
+
+def acknowledge(raw, notice):
+    """Takes the break of an oplock; gives the acknowledgment's message id."""
+    file_id = notice.pdu[72:88]
+    return raw.post(rawconn.OPLOCK_BREAK, struct.pack("<HBBI", 24, notice.pdu[66], 0, 0) + file_id)
+
+
+@suite.test("break-after-create", timeout=180)
+def break_after_create(_server):
+    """A client learns of the break of an oplock only after it learned that it has it."""
+    first, second = login(), login()
+    broken = 0
+    # The files are there already: this is not about who makes them.
+    for index in range(300):
+        machine.write(f"{ROOT}/race{index}", "")
+        os.chmod(f"{ROOT}/race{index}", 0o666)
+    for index in range(300):
+        name = f"race{index}"
+        one = first.post(CREATE, rawconn.create_body(name, oplock=BATCH))
+        two = second.post(CREATE, rawconn.create_body(name))
+        before = []
+        answer = first.answer_to(one, before)
+        early = [other for other in before if other.command == rawconn.OPLOCK_BREAK]
+        check(not early, f"{name}: told of a break before the oplock was granted")
+        file_id = rawconn.file_id_of(answer)
+        if answer.pdu[66] == BATCH:
+            notice = first.take()
+            check(notice.command == rawconn.OPLOCK_BREAK and notice.message == rawconn.UNSOLICITED, "a break was expected")
+            check(notice.pdu[72:88] == file_id, "the break is of another file")
+            acknowledged = first.answer_to(acknowledge(first, notice))
+            check(acknowledged.status == 0, f"the acknowledgment was answered with {acknowledged.status:#x}")
+            broken += 1
+        rawconn.file_id_of(second.answer_to(two))
+    check(broken > 50, f"only {broken} of 300 oplocks were granted first: the test shows nothing")
+    first.close_socket()
+    second.close_socket()
+
+
+@suite.test("breaks-to-a-stuck-client", lacks=NOT_OURS, timeout=180)
+def breaks_to_a_stuck_client(_server):
+    """Breaks for a client that does not read hold no workers, and come in their order when it reads again."""
+    count = 60
+    with open(f"{ROOT}/large", "wb") as file:
+        file.write(b"x" * (32 * MIB))
+    stuck, other = login(receive_buffer=1 << 16), login()
+    rawconn.more_credits(stuck, 4000)
+    rawconn.more_credits(other, 1000)
+    held = []
+    for index in range(count):
+        answer = stuck.ask(CREATE, rawconn.create_body(f"held{index}", oplock=BATCH))
+        check(answer.pdu[66] == BATCH, "no oplock was granted")
+        held.append(rawconn.file_id_of(answer))
+    file_id = rawconn.file_id_of(stuck.ask(CREATE, rawconn.create_body("large", access=0x00120089)))
+    reads = {stuck.post(READ, rawconn.read_body(file_id, index % 32 * MIB, MIB), charge=16, credits=16) for index in range(100)}
+    wait_for("a worker to be stuck in sending", workers, timeout=30)
+    wanted = [other.post(CREATE, rawconn.create_body(f"held{index}"), credits=1) for index in range(count)]
+    time.sleep(2)
+    found = workers()
+    check(len(found) <= 2, f"{len(found)} workers are held:\n" + "\n\n".join(found[:3]))
+    notices = []
+    while reads or len(notices) < count:
+        answer = stuck.take()
+        if answer.command == rawconn.OPLOCK_BREAK:
+            notices.append(answer.pdu[72:88])
+            stuck.post(rawconn.OPLOCK_BREAK, struct.pack("<HBBI", 24, 0, 0, 0) + notices[-1])
+        elif answer.command == READ and not answer.is_pending:
+            reads.remove(answer.message)
+    check(sorted(notices) == sorted(held), "not every oplock was broken once")
+    while wanted:
+        answer = other.take()
+        if not answer.is_pending:
+            wanted.remove(answer.message)
+            rawconn.file_id_of(answer)
+    stuck.close_socket()
+    other.close_socket()
