@@ -274,7 +274,7 @@ fn send_on(
     target: &Target,
     message: &Message,
 ) -> Result {
-    let mut reply = Reply::new(&conn.server.buffers)?;
+    let mut reply = Reply::new(&conn.server.buffers);
     reply.body(ROOM, |w| message.write(w)).map_err(|_| ENOMEM)?;
     // A lease belongs to the client, not to one of its sessions.
     let session_id = match message {

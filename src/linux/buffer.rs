@@ -2,20 +2,25 @@
 
 //! Byte buffers for frames and replies, and the pool that large ones return to.
 //!
-//! A small buffer is an ordinary allocation. A large one needs vmalloc, whose mapping and unmapping cost more than the
-//! request that it carries: it goes back to a bounded [`BufferPool`] instead, which gives memory back when it is idle.
+//! A small buffer comes from one of two slab caches. A large one needs vmalloc, whose mapping and unmapping cost more than
+//! the request that it carries: it goes back to a bounded [`BufferPool`] instead, which gives memory back when it is idle.
+//! Neither is zeroed each time that it is used: a buffer hands out what was written to it, and nothing else.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use kernel::alloc::allocator::{Kmalloc, Vmalloc};
+use kernel::alloc::allocator::Vmalloc;
 use kernel::alloc::{Allocator, NumaNode};
 use kernel::new_spinlock;
 use kernel::prelude::*;
 use kernel::sync::{Arc, SpinLock};
 
-/// Buffers up to this size in bytes come from the slab allocator, and are not pooled.
-const SMALL_MAX: usize = 8 << 10;
+use crate::slab::SlabCache;
+
+/// Bytes of a block for a request without data, or its answer.
+const SMALL: usize = 512;
+/// Bytes of a block for a page of data and what comes with it.
+const MEDIUM: usize = 5 << 10;
 /// Size in bytes that a pooled class has beside its power of two: a payload of that power comes with headers.
 const SLACK: usize = 4 << 10;
 /// Payload of the smallest pooled class, in bytes, as a power of two.
@@ -24,15 +29,21 @@ const FIRST_SHIFT: u32 = 14;
 const CLASSES: usize = 11;
 /// Most free buffers of one class.
 const DEPTH: usize = 64;
-/// Smallest allocation in bytes.
-const MIN: usize = 256;
+/// Where a block comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Small,
+    Medium,
+    Vmalloc,
+}
 
-/// Memory of its own: `size` bytes at `at`.
+/// Memory of its own: `size` bytes at `at`. Its owner gives it back to the pool, by [`BufferPool::put`].
 struct Block {
     at: NonNull<u8>,
     size: usize,
     /// How many bytes from the front were initialised at some time.
     init: usize,
+    source: Source,
 }
 
 // SAFETY: a block is owned memory; it belongs to no thread.
@@ -43,33 +54,26 @@ impl Block {
         Layout::from_size_align(size, 8).map_err(|_| EOVERFLOW)
     }
 
-    fn alloc(size: usize) -> Result<Self> {
-        let layout = Self::layout(size)?;
-        let memory = if size <= SMALL_MAX {
-            Kmalloc::alloc(layout, GFP_KERNEL, NumaNode::NO_NODE)?
-        } else {
-            Vmalloc::alloc(layout, GFP_KERNEL, NumaNode::NO_NODE)?
-        };
+    fn vmalloc(size: usize) -> Result<Self> {
+        let memory = Vmalloc::alloc(Self::layout(size)?, GFP_KERNEL, NumaNode::NO_NODE)?;
         Ok(Block {
             at: memory.cast(),
             size,
             init: 0,
+            source: Source::Vmalloc,
         })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        let Ok(layout) = Self::layout(self.size) else {
+        // Those of the slab caches never get here: `put` takes them, since only the pool knows the caches.
+        if self.source != Source::Vmalloc {
             return;
-        };
-        // SAFETY: `alloc` got the memory from this allocator with this layout; nobody else has it.
-        unsafe {
-            if self.size <= SMALL_MAX {
-                Kmalloc::free(self.at, layout)
-            } else {
-                Vmalloc::free(self.at, layout)
-            }
+        }
+        if let Ok(layout) = Self::layout(self.size) {
+            // SAFETY: `vmalloc` got the memory with this layout; nobody else has it.
+            unsafe { Vmalloc::free(self.at, layout) };
         }
     }
 }
@@ -105,6 +109,8 @@ pub struct BufferPool {
     classes: SpinLock<Classes>,
     /// Most bytes that may lie free.
     limit: usize,
+    small: SlabCache<SMALL>,
+    medium: SlabCache<MEDIUM>,
 }
 
 impl BufferPool {
@@ -123,37 +129,65 @@ impl BufferPool {
         for class in &mut classes {
             class.free.reserve(DEPTH, GFP_KERNEL)?;
         }
+        let small = SlabCache::new(c"ksmbd_small")?;
+        let medium = SlabCache::new(c"ksmbd_medium")?;
         Arc::pin_init(
             pin_init!(BufferPool {
                 classes <- new_spinlock!(Classes { classes, bytes: 0 }),
                 limit,
+                small,
+                medium,
             }),
             GFP_KERNEL,
         )
     }
 
-    /// An empty buffer with room for at least `capacity` bytes, which returns to this pool.
+    /// A buffer without memory yet, which will come from this pool.
+    pub fn empty(self: &Arc<Self>) -> Buffer {
+        Buffer {
+            block: None,
+            len: 0,
+            pool: self.clone(),
+        }
+    }
+
+    /// An empty buffer with room for at least `capacity` bytes.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, `EOVERFLOW` for a capacity that no allocation can have.
     pub fn get(self: &Arc<Self>, capacity: usize) -> Result<Buffer> {
-        let block = self.take(capacity)?;
-        Ok(Buffer {
-            block: Some(block),
-            len: 0,
-            pool: Some(self.clone()),
-        })
+        let mut buffer = self.empty();
+        buffer.reserve(capacity)?;
+        Ok(buffer)
     }
 
     fn take(&self, capacity: usize) -> Result<Block> {
-        let Some(class) = class_of(capacity).filter(|_| capacity > SMALL_MAX) else {
-            return Block::alloc(small_size(capacity));
+        if capacity <= SMALL {
+            return Ok(slab_block(self.small.alloc()?, SMALL, Source::Small));
+        }
+        if capacity <= MEDIUM {
+            return Ok(slab_block(self.medium.alloc()?, MEDIUM, Source::Medium));
+        }
+        let Some(class) = class_of(capacity) else {
+            return Block::vmalloc(capacity);
         };
         if let Some(block) = self.pop(class) {
             return Ok(block);
         }
-        Block::alloc(class_size(class))
+        Block::vmalloc(class_size(class))
+    }
+
+    /// Takes `block` back, for another buffer or for the system.
+    fn put(&self, block: Block) {
+        match block.source {
+            // SAFETY: the block is owned, and came from this cache.
+            Source::Small => unsafe { self.small.free(block.at) },
+            // SAFETY: as above.
+            Source::Medium => unsafe { self.medium.free(block.at) },
+            // What has no room is dropped after the lock is released: freeing may sleep.
+            Source::Vmalloc => drop(self.keep(block)),
+        }
     }
 
     fn pop(&self, class: usize) -> Option<Block> {
@@ -165,14 +199,12 @@ impl BufferPool {
         Some(block)
     }
 
-    /// Takes `block`, if it is of a class and there is room for it.
-    fn put(&self, block: Block) {
-        let class = class_of(block.size).filter(|&class| class_size(class) == block.size);
-        // Dropped after the lock is released: freeing may sleep.
-        let _rejected = match class {
+    /// Keeps `block`, if it is of a class and there is room for it.
+    fn keep(&self, block: Block) -> Option<Block> {
+        match class_of(block.size).filter(|&class| class_size(class) == block.size) {
             Some(class) => self.push(class, block),
             None => Some(block),
-        };
+        }
     }
 
     fn push(&self, class: usize, block: Block) -> Option<Block> {
@@ -218,12 +250,14 @@ impl BufferPool {
     }
 }
 
-/// Size in bytes to allocate for a buffer that is not pooled.
-fn small_size(capacity: usize) -> usize {
-    let size = capacity.max(MIN);
-    size.checked_next_power_of_two()
-        .filter(|_| size <= SMALL_MAX)
-        .unwrap_or(size)
+/// A block of a slab cache, all of which is initialised.
+fn slab_block(at: NonNull<u8>, size: usize, source: Source) -> Block {
+    Block {
+        at,
+        size,
+        init: size,
+        source,
+    }
 }
 
 /// A byte buffer: what its length covers was written, and nothing else can be read.
@@ -231,32 +265,10 @@ pub struct Buffer {
     block: Option<Block>,
     // INVARIANT: at most the block's `init`.
     len: usize,
-    pool: Option<Arc<BufferPool>>,
+    pool: Arc<BufferPool>,
 }
 
 impl Buffer {
-    /// A buffer without memory, and without pool.
-    pub const fn new() -> Self {
-        Buffer {
-            block: None,
-            len: 0,
-            pool: None,
-        }
-    }
-
-    /// An empty buffer with room for at least `capacity` bytes, of no pool.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, `EOVERFLOW` for a capacity that no allocation can have.
-    pub fn with_capacity(capacity: usize) -> Result<Self> {
-        Ok(Buffer {
-            block: Some(Block::alloc(small_size(capacity))?),
-            len: 0,
-            pool: None,
-        })
-    }
-
     /// Number of bytes in it.
     pub fn len(&self) -> usize {
         self.len
@@ -302,16 +314,15 @@ impl Buffer {
         }
         // Doubling keeps repeated growth linear.
         let wanted = needed.max(self.capacity().saturating_mul(2));
-        let mut block = match &self.pool {
-            Some(pool) => pool.take(wanted)?,
-            None => Block::alloc(small_size(wanted))?,
-        };
+        let mut block = self.pool.take(wanted)?;
         let bytes = self.as_slice();
         // SAFETY: the new block has room for `needed` bytes, which is not less than the length; it is another allocation.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), block.at.as_ptr(), bytes.len()) };
         block.init = block.init.max(self.len);
         let old = self.block.replace(block);
-        self.give_back(old);
+        if let Some(old) = old {
+            self.pool.put(old);
+        }
         Ok(())
     }
 
@@ -398,20 +409,16 @@ impl Buffer {
         Ok(())
     }
 
-    /// Makes it `len` bytes long: cuts it, or appends zero bytes.
+    /// Makes it at least `len` bytes long. What is new holds zeros or what an earlier user of the memory left there: the caller
+    /// overwrites what it hands out.
     ///
     /// # Errors
     ///
     /// As [`BufferPool::get`].
-    pub fn resize(&mut self, len: usize) -> Result {
-        let Some(more) = len.checked_sub(self.len) else {
-            self.len = len;
-            return Ok(());
-        };
-        self.append_with(more, |room| {
-            room.fill(0);
-            Ok::<_, Error>(room.len())
-        })?;
+    pub fn stretch(&mut self, len: usize) -> Result {
+        if let Some(more) = len.checked_sub(self.len) {
+            self.append_with(more, |room| Ok::<_, Error>(room.len()))?;
+        }
         Ok(())
     }
 
@@ -423,13 +430,6 @@ impl Buffer {
     /// Makes it empty, and keeps its memory.
     pub fn clear(&mut self) {
         self.len = 0;
-    }
-
-    fn give_back(&self, block: Option<Block>) {
-        match (block, &self.pool) {
-            (Some(block), Some(pool)) => pool.put(block),
-            (block, _) => drop(block),
-        }
     }
 }
 
@@ -447,18 +447,13 @@ impl core::ops::DerefMut for Buffer {
     }
 }
 
-impl Default for Buffer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 // SAFETY: through `&Buffer` its bytes are only read.
 unsafe impl Sync for Buffer {}
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let block = self.block.take();
-        self.give_back(block);
+        if let Some(block) = self.block.take() {
+            self.pool.put(block);
+        }
     }
 }

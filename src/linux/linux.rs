@@ -27,6 +27,7 @@ pub mod path;
 pub mod procfs;
 pub mod random;
 pub mod secret;
+mod slab;
 pub mod socket;
 pub mod span;
 pub mod stat;

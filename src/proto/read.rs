@@ -2,6 +2,9 @@
 
 //! READ, [MS-SMB2] 2.2.19 and 2.2.20, and the RDMA channel information that READ and WRITE share.
 
+use zerocopy::little_endian::{U16, U32};
+use zerocopy_derive::{Immutable, IntoBytes, Unaligned};
+
 use crate::body::{self, len16, len32, size};
 use crate::header::FileId;
 use crate::wire::{Full, Malformed, Parsed, Reader, Writer, Written};
@@ -217,6 +220,20 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// The fixed part of a READ reply.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct ReplyHead {
+    structure_size: U16,
+    data_offset: u8,
+    reserved: u8,
+    data_len: U32,
+    data_remaining: U32,
+    flags: U32,
+}
+
+const _: () = assert!(core::mem::size_of::<ReplyHead>() == REPLY_HEAD_LEN);
+
 /// Appends the [`REPLY_HEAD_LEN`] bytes of a READ reply before its data, and zeros up to `data_offset`, which counts from
 /// the header's start and is [`REPLY_DATA_OFFSET`] at least. The caller sends `data_len` bytes behind them, without copying
 /// them here; if `data_len` is zero, the one byte that the body must have is the caller's to append.
@@ -231,11 +248,13 @@ pub fn write_head(
     data_remaining: u32,
 ) -> Written {
     let gap = data_offset.checked_sub(REPLY_DATA_OFFSET).ok_or(Full)?;
-    w.u16(REPLY_SIZE)?;
-    w.u8(data_offset)?;
-    w.u8(0)?;
-    w.u32(len32(data_len)?)?;
-    w.u32(data_remaining)?;
-    w.u32(0)?;
+    w.put(&ReplyHead {
+        structure_size: U16::new(REPLY_SIZE),
+        data_offset,
+        reserved: 0,
+        data_len: U32::new(len32(data_len)?),
+        data_remaining: U32::new(data_remaining),
+        flags: U32::ZERO,
+    })?;
     w.zeros(usize::from(gap))
 }

@@ -29,8 +29,7 @@ pub(crate) struct Chain {
     frame: Frame,
     /// The session under whose keys the frame was sealed.
     sealed_by: Option<Arc<Channel>>,
-    /// Offset of the current request in the frame.
-    at: usize,
+    current: Current,
     related: Related,
     reply: Reply,
     /// Async id of the current request if its interim response was sent.
@@ -73,6 +72,49 @@ impl Job {
     }
 }
 
+/// The request that is being served.
+#[derive(Clone, Copy)]
+struct Current {
+    header: Header,
+    /// Its place in the frame.
+    at: usize,
+    end: usize,
+    is_last: bool,
+}
+
+impl Current {
+    /// The request at offset `at` of a frame whose structure was checked by [`admit`].
+    fn of(frame: &[u8], at: usize) -> Result<Self, Malformed> {
+        if FrameKind::of(frame)? == FrameKind::Smb1 {
+            let mut header = Header::request(Command::Negotiate, 0);
+            header.set_credits(1);
+            return Ok(Current {
+                header,
+                at,
+                end: frame.len(),
+                is_last: true,
+            });
+        }
+        let header = Header::parse(frame.get(at..).ok_or(Malformed)?)?;
+        let distance = usize::try_from(header.next_command()).map_err(|_| Malformed)?;
+        let is_last = distance == 0;
+        Ok(Current {
+            header,
+            at,
+            end: if is_last {
+                frame.len()
+            } else {
+                at.checked_add(distance).ok_or(Malformed)?
+            },
+            is_last,
+        })
+    }
+
+    fn is_first(&self) -> bool {
+        self.at == 0
+    }
+}
+
 /// A finished response of the chain.
 struct Answered {
     /// Its place in the reply, without padding.
@@ -98,14 +140,19 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
             return;
         }
     };
-    let Ok(reply) = Reply::new(&conn.server.buffers) else {
+    let reply = Reply::new(&conn.server.buffers);
+    let Ok((current, expected)) = admit(conn, frame.bytes()) else {
+        debug!(
+            conn.server,
+            Conn, "{}: bad compound or message id\n", conn.peer
+        );
         conn.shut_down();
         return;
     };
-    let mut chain = Chain {
+    let chain = Chain {
         frame,
         sealed_by,
-        at: 0,
+        current,
         related: Related {
             is_valid: false,
             session_id: 0,
@@ -116,17 +163,9 @@ pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
         async_id: None,
         signer: None,
         answered: None,
-        expected: 0,
+        expected,
         untold: KVec::new(),
     };
-    if chain.admit(conn).is_err() {
-        debug!(
-            conn.server,
-            Conn, "{}: bad compound or message id\n", conn.peer
-        );
-        conn.shut_down();
-        return;
-    }
     let job = Job {
         chain,
         resumed: None,
@@ -165,40 +204,29 @@ fn open_frame(
     }
 }
 
-impl Chain {
-    /// Checks the compound's structure once and takes the credits of all its requests. A client that breaks a rule
-    /// here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
-    fn admit(&mut self, conn: &Connection) -> Result<(), Malformed> {
-        if FrameKind::of(self.frame.bytes())? == FrameKind::Smb1 {
-            let header = self.header()?;
-            self.expected = answers::expected(&header);
-            return conn.consume_credits(&header);
-        }
-        smb_proto::chain::split(self.frame.bytes())?;
-        let (mut at, mut expected) = (0, 0usize);
-        while let Some((element, next)) = element_at(self.frame.bytes(), at) {
-            let header = Header::parse(element)?;
-            conn.consume_credits(&header)?;
-            expected = expected.saturating_add(answers::expected(&header));
-            match next {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        self.expected = expected.min(answers::MAX_ANSWER);
-        Ok(())
+/// Checks the compound's structure once, takes the credits of all its requests, and gives the first of them and the most that
+/// the answers may take, bytes. A client that breaks a rule here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
+fn admit(conn: &Connection, frame: &[u8]) -> Result<(Current, usize), Malformed> {
+    let first = Current::of(frame, 0)?;
+    if FrameKind::of(frame)? != FrameKind::Smb2 {
+        conn.consume_credits(&first.header)?;
+        return Ok((first, answers::expected(&first.header)));
     }
+    let mut expected = 0usize;
+    for element in smb_proto::chain::split(frame)? {
+        conn.consume_credits(&element.header)?;
+        expected = expected.saturating_add(answers::expected(&element.header));
+    }
+    Ok((first, expected.min(answers::MAX_ANSWER)))
+}
 
+impl Chain {
     /// Serves the requests from the current one on, then sends the answers.
     fn run(mut self, conn: &Arc<Connection>, mut resumed: Option<(KBox<dyn Resume>, Wake)>) {
-        while let Some((_, next)) = element_at(self.frame.bytes(), self.at) {
-            let header = match self.header() {
-                Ok(header) => header,
-                Err(Malformed) => return conn.shut_down(),
-            };
-            match self.step(conn, &header, resumed.take()) {
+        loop {
+            match self.step(conn, resumed.take()) {
                 Step::Disconnect => return conn.shut_down(),
-                Step::Parked(waker, resume) => match self.park(conn, &header, waker, resume) {
+                Step::Parked(waker, resume) => match self.park(conn, waker, resume) {
                     None => return,
                     Some((chain, resume, wake)) => {
                         self = chain;
@@ -209,49 +237,41 @@ impl Chain {
                 Step::Answered => {}
             }
             self.async_id = None;
-            let Some(next) = next else {
+            if self.current.is_last {
                 break;
-            };
-            if self.close_element(true).is_err() {
-                return conn.shut_down();
             }
-            self.at = next;
+            let next = Current::of(self.frame.bytes(), self.current.end);
+            let (Ok(next), Ok(())) = (next, self.close_element(true)) else {
+                return conn.shut_down();
+            };
+            self.current = next;
         }
         if self.close_element(false).is_err() || self.send(conn).is_err() {
             conn.shut_down();
         }
     }
 
-    fn header(&self) -> Result<Header, Malformed> {
-        let frame = self.frame.bytes();
-        if FrameKind::of(frame)? == FrameKind::Smb1 {
-            let mut header = Header::request(Command::Negotiate, 0);
-            header.set_credits(1);
-            return Ok(header);
-        }
-        let (element, _) = element_at(frame, self.at).ok_or(Malformed)?;
-        Header::parse(element)
-    }
-
     /// Serves the current request and writes its response's header.
-    fn step(
-        &mut self,
-        conn: &Arc<Connection>,
-        header: &Header,
-        resumed: Option<(KBox<dyn Resume>, Wake)>,
-    ) -> Step {
-        let Some((pdu, next)) = element_at(self.frame.bytes(), self.at) else {
+    fn step(&mut self, conn: &Arc<Connection>, resumed: Option<(KBox<dyn Resume>, Wake)>) -> Step {
+        let Current {
+            header,
+            at,
+            end,
+            is_last,
+        } = self.current;
+        let header = &header;
+        let Some(pdu) = self.frame.bytes().get(at..end) else {
             return Step::Disconnect;
         };
-        let is_alone = next.is_none() && self.reply.is_empty();
+        let is_alone = is_last && self.reply.is_empty();
         let mut context = Context {
             conn,
             header,
             pdu,
             related: &mut self.related,
             sealed_by: self.sealed_by.as_ref().map(|channel| channel.session.id),
-            is_first: self.at == 0,
-            is_last: next.is_none(),
+            is_first: self.current.is_first(),
+            is_last,
             async_id: self.async_id,
             channel: None,
             sign_with: None,
@@ -353,7 +373,7 @@ impl Chain {
         if self.reply.element().is_empty() {
             return Ok(());
         }
-        if !more && self.at > 0 && self.reply.payload().is_none() {
+        if !more && !self.current.is_first() && self.reply.payload().is_none() {
             self.reply.pad()?;
         }
         if more {
@@ -410,7 +430,6 @@ impl Chain {
     fn park(
         mut self,
         conn: &Arc<Connection>,
-        header: &Header,
         waker: Waker,
         resume: KBox<dyn Resume>,
     ) -> Option<(Chain, KBox<dyn Resume>, Wake)> {
@@ -419,11 +438,12 @@ impl Chain {
             conn.shut_down();
             return None;
         }
-        if self.async_id.is_none() && self.send_interim(conn, header, waker.async_id()).is_ok() {
+        if self.async_id.is_none() && self.send_interim(conn, waker.async_id()).is_ok() {
             self.async_id = Some(waker.async_id());
         }
         self.frame.release();
         self.frame.park();
+        let header = self.current.header;
         let suspended = match KBox::new(
             Suspended {
                 chain: self,
@@ -437,7 +457,7 @@ impl Chain {
                 return None;
             }
         };
-        match waker.park(header, suspended) {
+        match waker.park(&header, suspended) {
             Ok(()) => None,
             Err((suspended, wake)) => {
                 let Suspended { chain, resume } = KBox::into_inner(suspended);
@@ -451,7 +471,7 @@ impl Chain {
         let Some(last) = self.answered.take() else {
             return Ok(());
         };
-        let mut reply = core::mem::replace(&mut self.reply, Reply::new(&conn.server.buffers)?);
+        let mut reply = core::mem::replace(&mut self.reply, Reply::new(&conn.server.buffers));
         reply.reopen(last.place);
         let element = reply.element_mut();
         if let Some(field) = element.get_mut(NEXT_COMMAND_AT..NEXT_COMMAND_AT + size_of::<u32>()) {
@@ -474,8 +494,9 @@ impl Chain {
 
     /// The STATUS_PENDING response, [MS-SMB2] 3.3.4.2. It is not signed: with AES-GMAC it would share its nonce with
     /// the final response.
-    fn send_interim(&mut self, conn: &Arc<Connection>, header: &Header, async_id: u64) -> Result {
-        let mut reply = Reply::new(&conn.server.buffers)?;
+    fn send_interim(&mut self, conn: &Arc<Connection>, async_id: u64) -> Result {
+        let header = self.current.header;
+        let mut reply = Reply::new(&conn.server.buffers);
         reply
             .body(16, |w| error::Reply::EMPTY.write(w))
             .map_err(|_| ENOMEM)?;
@@ -484,7 +505,7 @@ impl Chain {
         answer.set_session_id(self.related.session_id);
         answer.set_flags(answer.flags().without(HeaderFlags::RELATED_OPERATIONS));
         answer.set_async_id(async_id);
-        answer.set_credits(conn.grant_credits(header));
+        answer.set_credits(conn.grant_credits(&header));
         reply.put_header(&answer);
         let reserved = self.frame.take_reserved();
         match &self.sealed_by {
@@ -492,23 +513,6 @@ impl Chain {
             None => conn.send_plain(reply, reserved),
         }
     }
-}
-
-/// The request at offset `at`, and the offset of the next one. The structure was checked by [`Chain::admit`].
-fn element_at(frame: &[u8], at: usize) -> Option<(&[u8], Option<usize>)> {
-    let rest = frame.get(at..)?;
-    if rest.is_empty() {
-        return None;
-    }
-    let distance = match Header::parse(rest) {
-        Ok(header) => usize::try_from(header.next_command()).ok()?,
-        // An SMB1 NEGOTIATE is a frame of its own.
-        Err(Malformed) => 0,
-    };
-    if distance == 0 {
-        return Some((rest, None));
-    }
-    Some((rest.get(..distance)?, Some(at.checked_add(distance)?)))
 }
 
 const _: () = assert!(HEADROOM > FRAME_HEADER_LEN);

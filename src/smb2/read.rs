@@ -163,7 +163,7 @@ fn by_copy(
     let mut outcome = Ok(0);
     reply.body(len.saturating_add(REPLY_HEAD_LEN + 1), |w| {
         let start = w.mark();
-        write_head(w, REPLY_DATA_OFFSET, 0, 0)?;
+        w.zeros(REPLY_HEAD_LEN)?;
         let count = w.fill_with(len, |room| {
             outcome = data::read_into(&scope, source, offset, room);
             outcome.unwrap_or(0)

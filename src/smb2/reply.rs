@@ -14,8 +14,6 @@ use smb_proto::wire::{Writer, Written};
 
 /// Bytes kept free in front of the first header: 4 for the transport's length, 52 for a TRANSFORM_HEADER.
 pub(crate) const HEADROOM: usize = 56;
-/// What a small chain needs; larger bodies ask for their own room.
-const FIRST_CAPACITY: usize = 1024;
 /// Compound elements begin at multiples of this, [MS-SMB2] 3.3.4.1.3.
 const ALIGNMENT: usize = 8;
 /// Most bytes of a reply: what the transport's 24 bits of length can say, less the headroom.
@@ -32,14 +30,14 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// An empty reply with a small buffer of `pool`.
-    pub(crate) fn new(pool: &Arc<BufferPool>) -> Result<Self> {
-        Ok(Reply {
-            buffer: pool.get(FIRST_CAPACITY)?,
+    /// An empty reply, whose buffer comes from `pool` once the first answer tells how large it will be.
+    pub(crate) fn new(pool: &Arc<BufferPool>) -> Self {
+        Reply {
+            buffer: pool.empty(),
             element: HEADROOM,
             end: HEADROOM,
             payload: None,
-        })
+        }
     }
 
     /// Whether no element was written.
@@ -185,7 +183,7 @@ impl Reply {
         let capacity = capacity.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         if self.buffer.len() < capacity {
             self.buffer
-                .resize(capacity)
+                .stretch(capacity)
                 .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         }
         self.buffer

@@ -6,3 +6,4 @@
 #include "net.h"
 #include "vfs.h"
 #include "crypto.h"
+#include "memory.h"
