@@ -18,6 +18,9 @@ const MIN_FRAME: usize = 35;
 
 /// How long a client may take to log in, ms.
 const LOGIN_TIMEOUT_MS: u64 = 60_000;
+/// How long any frame may take to arrive, ms, and the rate at which a large one must arrive besides.
+const FRAME_TIME_MS: u64 = 7_000;
+const MIN_BYTES_PER_MS: u64 = 16;
 /// Bytes that are received ahead: the transport's length and a whole small request take one call.
 const AHEAD: usize = 256;
 
@@ -101,6 +104,12 @@ fn is_dead(conn: &Connection) -> bool {
     limit > 0 && conn.idle_ms() >= limit && !conn.channels.any_open_file()
 }
 
+/// How long a peer may take to send the rest of a frame, ms.
+fn time_for(len: usize) -> u64 {
+    let len = u64::try_from(len).unwrap_or(u64::MAX);
+    FRAME_TIME_MS.saturating_add(len / MIN_BYTES_PER_MS)
+}
+
 /// The next frame, [MS-SMB2] 2.1.
 ///
 /// # Errors
@@ -126,8 +135,12 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
     buffer.append_with(len, |room| {
         let here = inbox.take(room);
         if let Some(rest) = room.get_mut(here..).filter(|rest| !rest.is_empty()) {
-            // A peer that stops in the middle of a frame is given one timeout.
-            conn.transport.receive(rest).map_err(|_| ECONNRESET)?;
+            // A peer that stops in the middle of a frame is given one timeout, and one that trickles not for ever: the buffer
+            // is as large as he announced.
+            let within = time_for(rest.len());
+            conn.transport
+                .receive(rest, within)
+                .map_err(|_| ECONNRESET)?;
         }
         Ok::<_, Error>(room.len())
     })?;

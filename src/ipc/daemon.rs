@@ -45,9 +45,8 @@ impl Handler for Daemon {
     }
 
     fn released(&self, sender: Sender) {
-        if sender.net.is_initial() && self.0.link.is_daemon(sender.portid) {
+        if sender.net.is_initial() && self.0.link.daemon_left(sender.portid) {
             debug!(self.0, Ipc, "the daemon closed its socket\n");
-            self.0.link.daemon_left();
         }
     }
 }

@@ -7,6 +7,7 @@
 //! message is sent or while anyone sleeps.
 
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex};
 use kernel::time::msecs_to_jiffies;
 
@@ -77,7 +78,9 @@ pub(crate) struct Link {
     /// The registered family; `None` before load is complete and after unload began.
     #[pin]
     family: Mutex<Option<Arc<Family>>>,
-    last_heard: kernel::sync::atomic::Atomic<u64>,
+    /// When the daemon last spoke, and when it was last asked for a sign of life: monotonic milliseconds.
+    last_heard: Atomic<u64>,
+    last_asked: Atomic<u64>,
 }
 
 impl Link {
@@ -85,7 +88,8 @@ impl Link {
         pin_init!(Link {
             state <- new_mutex!(State { daemon: None, next_handle: 1, waiters: KVec::new() }),
             family <- new_mutex!(None),
-            last_heard: kernel::sync::atomic::Atomic::new(time::monotonic_ms()),
+            last_heard: Atomic::new(time::monotonic_ms()),
+            last_asked: Atomic::new(0),
         })
     }
 
@@ -96,7 +100,7 @@ impl Link {
 
     /// Takes the family away: nothing is sent any more, and nobody waits on.
     pub(crate) fn close(&self) -> Option<Arc<Family>> {
-        self.daemon_left();
+        self.forget_daemon();
         self.family.lock().take()
     }
 
@@ -111,33 +115,60 @@ impl Link {
         self.state.lock().daemon == Some(port)
     }
 
-    /// Whether there is a daemon.
-    pub(crate) fn has_daemon(&self) -> bool {
-        self.state.lock().daemon.is_some()
+    /// The daemon's port, if there is one.
+    pub(crate) fn daemon(&self) -> Option<u32> {
+        self.state.lock().daemon
     }
 
-    /// Forgets the daemon and fails everything that waits for it.
-    pub(crate) fn daemon_left(&self) {
+    /// Forgets the daemon at `port`, unless it has a successor already. Gives whether it was forgotten.
+    pub(crate) fn daemon_left(&self, port: u32) -> bool {
+        self.forget(|daemon| daemon == Some(port))
+    }
+
+    /// Forgets the daemon, whoever it is.
+    pub(crate) fn forget_daemon(&self) {
+        self.forget(|_| true);
+    }
+
+    /// Forgets the daemon if it is the one that `is_it` says, and fails everything that waits for it.
+    fn forget(&self, is_it: impl FnOnce(Option<u32>) -> bool) -> bool {
         let waiters = {
             let mut state = self.state.lock();
+            if !is_it(state.daemon) {
+                return false;
+            }
             state.daemon = None;
             core::mem::replace(&mut state.waiters, KVec::new())
         };
         for waiter in waiters {
             waiter.finish(Err(LinkError::NoDaemon));
         }
+        true
     }
 
     /// Notes that the daemon spoke.
     pub(crate) fn heard(&self) {
-        self.last_heard
-            .store(time::monotonic_ms(), kernel::sync::atomic::Relaxed);
+        self.last_heard.store(time::monotonic_ms(), Relaxed);
     }
 
     /// Seconds since the daemon last spoke.
     pub(crate) fn silent_seconds(&self) -> u64 {
-        let last = self.last_heard.load(kernel::sync::atomic::Relaxed);
+        let last = self.last_heard.load(Relaxed);
         time::monotonic_ms().saturating_sub(last) / 1_000
+    }
+
+    /// Whether the daemon has been silent for `seconds`, and was not asked for a sign of life for as long: it is then, now.
+    pub(crate) fn is_time_to_ask(&self, seconds: u64) -> bool {
+        let now = time::monotonic_ms();
+        let last = self
+            .last_heard
+            .load(Relaxed)
+            .max(self.last_asked.load(Relaxed));
+        if now.saturating_sub(last) / 1_000 < seconds {
+            return false;
+        }
+        self.last_asked.store(now, Relaxed);
+        true
     }
 
     /// Hands an answer to whoever waits for it; an answer that nobody waits for is dropped.
@@ -153,7 +184,8 @@ impl Link {
         Ok(())
     }
 
-    /// A handle that no waiting request uses.
+    /// A handle that has not been given out for 2^32 - 1 handles: whoever waits has long got on by then, and a pipe that is still open
+    /// under it shares it.
     pub(crate) fn new_handle(&self) -> u32 {
         let mut state = self.state.lock();
         let handle = state.next_handle;
@@ -168,7 +200,18 @@ impl Link {
         command: Command,
         head: impl FnOnce(&mut Writer<'_>) -> Written,
     ) -> Result<(), LinkError> {
-        self.send(command, head, &[])
+        let daemon = self.daemon().ok_or(LinkError::NoDaemon)?;
+        self.send(daemon, command, head, &[])
+    }
+
+    /// As [`Self::tell`], to whoever listens at `port`.
+    pub(crate) fn tell_port(
+        &self,
+        port: u32,
+        command: Command,
+        head: impl FnOnce(&mut Writer<'_>) -> Written,
+    ) -> Result<(), LinkError> {
+        self.send(port, command, head, &[])
     }
 
     /// Sends a request with a handle of its own and waits for the answer.
@@ -200,18 +243,17 @@ impl Link {
             GFP_KERNEL,
         )
         .map_err(|_| LinkError::NoMemory)?;
-        {
+        let daemon = {
             let mut state = self.state.lock();
-            if state.daemon.is_none() {
-                return Err(LinkError::NoDaemon);
-            }
+            let daemon = state.daemon.ok_or(LinkError::NoDaemon)?;
             if state.waiters.len() >= MAX_WAITERS {
                 return Err(LinkError::NoMemory);
             }
             state.waiters.push(waiter.clone(), GFP_KERNEL)?;
-        }
+            daemon
+        };
         let outcome = self
-            .send(command, head, payload)
+            .send(daemon, command, head, payload)
             .and_then(|()| waiter.wait());
         self.take_waiter(|w| Arc::ptr_eq(w, &waiter));
         outcome
@@ -225,11 +267,11 @@ impl Link {
 
     fn send(
         &self,
+        daemon: u32,
         command: Command,
         head: impl FnOnce(&mut Writer<'_>) -> Written,
         payload: &[u8],
     ) -> Result<(), LinkError> {
-        let daemon = self.state.lock().daemon.ok_or(LinkError::NoDaemon)?;
         let family = self.family.lock().clone().ok_or(LinkError::NoDaemon)?;
         let mut bytes = [0u8; MAX_HEAD];
         let mut writer = Writer::new(&mut bytes);

@@ -243,6 +243,8 @@ pub struct Changed {
     pub name: Name,
     /// Its number.
     pub index: u32,
+    /// Whether it is up.
+    pub up: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
     /// Whether it is part of a bridge.
@@ -343,6 +345,7 @@ unsafe extern "C" fn device_event(
                 change,
                 name: Name::of(dev),
                 index: index(dev),
+                up: sys::ksmbd_netdev_is_up(dev.as_ptr()),
                 loopback: sys::ksmbd_netdev_is_loopback(dev.as_ptr()),
                 bridge_port: sys::ksmbd_netdev_is_bridge_port(dev.as_ptr()),
                 slave: sys::ksmbd_netdev_is_slave(dev.as_ptr()),

@@ -351,13 +351,14 @@ impl TcpStream {
         }
     }
 
-    /// Fills `to`.
+    /// Fills `to` within `within_ms` milliseconds. With a receive timeout, it may take that much longer.
     ///
     /// # Errors
     ///
     /// `ESHUTDOWN` when the peer ended the stream, or [`Self::shutdown`] was called. `EAGAIN` when the receive timeout passed
-    /// and nothing came at all, `ETIMEDOUT` when it passed after a part came. `ECONNRESET` and others of the connection.
-    pub fn recv_exact(&self, to: &mut [u8]) -> Result {
+    /// and nothing came at all, `ETIMEDOUT` when it or the time passed after a part came. `ECONNRESET` and others of the
+    /// connection.
+    pub fn recv_exact(&self, to: &mut [u8], within_ms: u64) -> Result {
         let vec = sys::kvec {
             iov_base: to.as_mut_ptr().cast(),
             iov_len: to.len(),
@@ -366,7 +367,7 @@ impl TcpStream {
         // SAFETY: `vec` and `to` outlive the call; `to` may be written.
         unsafe {
             sys::iov_iter_kvec(&mut message.msg_iter, sys::ITER_DEST, &vec, 1, to.len());
-            self.receive_all(&mut message, to.len())
+            self.receive_all(&mut message, to.len(), within_ms)
         }
     }
 
@@ -386,7 +387,7 @@ impl TcpStream {
         // to its capacity, so `start` to `end` lies within.
         unsafe {
             bvecs(&mut message.msg_iter, sys::ITER_DEST, pages, start, end);
-            self.receive_all(&mut message, len)?;
+            self.receive_all(&mut message, len, u64::MAX)?;
             // All bytes up to `start` were written before, and those to `end` just now.
             pages.set_len(end);
         }
@@ -516,9 +517,13 @@ impl TcpStream {
     /// # Safety
     ///
     /// As [`Self::receive`].
-    unsafe fn receive_all(&self, message: &mut sys::msghdr, len: usize) -> Result {
+    unsafe fn receive_all(&self, message: &mut sys::msghdr, len: usize, within_ms: u64) -> Result {
+        let deadline = time::monotonic_ms().saturating_add(within_ms);
         let mut left = len;
         while left != 0 {
+            if left != len && time::monotonic_ms() > deadline {
+                return Err(ETIMEDOUT);
+            }
             // SAFETY: by the contract of this function. Receiving advances the iterator by what was received.
             match unsafe { self.receive(message, sys::MSG_WAITALL) } {
                 Ok(0) => return Err(ESHUTDOWN),

@@ -94,7 +94,7 @@ impl Server {
             if let Err(error) = self.listeners.start(self, &config) {
                 self.listeners.stop();
                 self.lifecycle.advance(Phase::Running, Phase::Startup);
-                self.link.daemon_left();
+                self.link.daemon_left(port);
                 return Err(error);
             }
         }
@@ -125,8 +125,10 @@ impl Server {
         self.connections.shut_down_all();
         self.listeners.wait_connections();
         self.files.stop();
+        self.delays.stop();
         self.io.drain();
-        self.link.daemon_left();
+        self.delays.restart();
+        self.link.forget_daemon();
         self.shares.clear();
         self.buffers.trim();
         self.buffers.trim();

@@ -9,7 +9,7 @@
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use linux::netdev::{Change, Changed, InterfaceEvents, Name, Watch};
+use linux::netdev::{Change, Changed, InterfaceEvents, Watch};
 use linux::netns::NetNs;
 use linux::socket::{TcpListener, TcpStream};
 use linux::thread::ThreadGroup;
@@ -28,7 +28,8 @@ const SEND_TIMEOUT_MS: u32 = 30_000;
 const KEEPALIVE: (u16, u16, u8) = (120, 15, 4);
 
 struct Listener {
-    name: Name,
+    /// Number of the interface: its name may change.
+    index: u32,
     socket: Arc<TcpListener>,
 }
 
@@ -61,8 +62,8 @@ impl InterfaceEvents for Follow {
     fn changed(&self, changed: Changed) {
         let listeners = &self.server.listeners;
         match changed.change {
-            Change::Up if self.wants(&changed) => {
-                if let Err(error) = listeners.listen(&self.server, &self.config, changed.name) {
+            Change::Up | Change::Renamed if changed.up && self.wants(&changed) => {
+                if let Err(error) = listeners.listen(&self.server, &self.config, &changed) {
                     pr_err!(
                         "cannot listen on {} port {}: {:?}; is another server running there?\n",
                         changed.name,
@@ -72,7 +73,7 @@ impl InterfaceEvents for Follow {
                 }
             }
             Change::Down | Change::Unregistered | Change::Renamed => {
-                listeners.forget(&changed.name);
+                listeners.forget(changed.index);
             }
             _ => {}
         }
@@ -115,12 +116,13 @@ impl Listeners {
         Ok(())
     }
 
-    fn listen(&self, server: &Arc<Server>, config: &Config, name: Name) -> Result {
+    fn listen(&self, server: &Arc<Server>, config: &Config, on: &Changed) -> Result {
+        let (name, index) = (on.name, on.index);
         let mut inner = self.inner.lock();
         let known = inner
             .listeners
             .iter()
-            .any(|l| l.name.as_bytes() == name.as_bytes());
+            .any(|listener| listener.index == index);
         if !inner.is_open || known || inner.listeners.len() >= MAX_LISTENERS {
             return Ok(());
         }
@@ -128,7 +130,7 @@ impl Listeners {
         let socket = Arc::new(socket, GFP_KERNEL)?;
         inner.listeners.push(
             Listener {
-                name,
+                index,
                 socket: socket.clone(),
             },
             GFP_KERNEL,
@@ -143,12 +145,12 @@ impl Listeners {
         spawned
     }
 
-    fn forget(&self, name: &Name) {
+    fn forget(&self, index: u32) {
         let listener = {
             let mut inner = self.inner.lock();
-            let is_it = |l: &Listener| l.name.as_bytes() == name.as_bytes();
-            let index = inner.listeners.iter().position(is_it);
-            index.and_then(|index| inner.listeners.remove(index).ok())
+            let is_it = |listener: &Listener| listener.index == index;
+            let at = inner.listeners.iter().position(is_it);
+            at.and_then(|at| inner.listeners.remove(at).ok())
         };
         if let Some(listener) = listener {
             listener.socket.shutdown();

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod control;
 #[macro_use]
 pub(crate) mod debug;
+pub(crate) mod delays;
 pub(crate) mod lifecycle;
 pub(crate) mod listeners;
 pub(crate) mod upkeep;
@@ -25,6 +26,7 @@ use crate::session::SessionTable;
 
 pub(crate) use config::Config;
 use debug::DebugMask;
+use delays::Delays;
 use lifecycle::Lifecycle;
 use listeners::Listeners;
 use upkeep::Upkeep;
@@ -59,6 +61,8 @@ pub(crate) struct Server {
     /// Opens of all sessions, up to `max open files`.
     pub(crate) open_count: OpenCount,
     next_connect_id: Atomic<u64>,
+    /// Answers that are held back for a while.
+    pub(crate) delays: Arc<Delays>,
     #[pin]
     pub(crate) upkeep: Upkeep,
     pub(crate) buffers: Arc<BufferPool>,
@@ -74,6 +78,7 @@ impl Server {
         let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::UNBOUND, 0)?;
         let files = OpenFiles::new()?;
         let streams = OpenStreams::new()?;
+        let delays = Delays::new()?;
         Arc::pin_init(
             pin_init!(Server {
                 debug: DebugMask::new(),
@@ -90,6 +95,7 @@ impl Server {
                 streams,
                 open_count: OpenCount::new(),
                 next_connect_id: Atomic::new(1),
+                delays,
                 upkeep <- Upkeep::new(),
                 buffers,
                 io,

@@ -53,19 +53,19 @@ impl Server {
     /// daemon is gone; clients are kept for its successor.
     fn ask_for_life(&self) {
         let limit = u64::from(self.config().ipc_timeout);
-        if limit == 0 || !self.link.has_daemon() || self.link.silent_seconds() < limit {
+        let Some(daemon) = self.link.daemon().filter(|_| limit != 0) else {
+            return;
+        };
+        if !self.link.is_time_to_ask(limit) {
             return;
         }
         let message = Heartbeat { handle: 0 };
-        if self
+        let told = self
             .link
-            .tell(Command::Heartbeat, |w| w.put(&message))
-            .is_ok()
-        {
-            self.link.heard();
-        } else {
+            .tell_port(daemon, Command::Heartbeat, |w| w.put(&message));
+        // A successor that came meanwhile is not meant.
+        if told.is_err() && self.link.daemon_left(daemon) {
             pr_warn!("ksmbd.mountd is gone: start it again to admit new clients\n");
-            self.link.daemon_left();
         }
     }
 }

@@ -7,7 +7,7 @@ use kernel::prelude::*;
 
 use linux::secret::Secret;
 use smb_model::ntlmv2::Identity;
-use smb_proto::ipc::ACCOUNT_SIZE;
+use smb_proto::ipc::{user_flag, ACCOUNT_SIZE};
 use smb_proto::ntlmssp::{self, Authenticate};
 use smb_proto::spnego::{Mech, NegState, NegTokenResp, Token};
 use smb_proto::status::NtStatus;
@@ -43,6 +43,8 @@ pub(crate) struct Exchange {
     step: Step,
     /// The preauthentication hash so far; 3.1.1 only looks at it.
     pub(crate) preauth: [u8; 64],
+    /// Whether the password was wrong, and the daemon says that it was so too often for this account.
+    pub(crate) is_guessing: bool,
 }
 
 /// What one token led to.
@@ -75,6 +77,7 @@ impl Exchange {
         Exchange {
             step: Step::Start,
             preauth,
+            is_guessing: false,
         }
     }
 
@@ -90,11 +93,11 @@ impl Exchange {
                 }
                 _ => Err(NtStatus::INVALID_PARAMETER),
             },
-            Step::Challenged(challenged, None) => finish(server, challenged, token, None),
+            Step::Challenged(challenged, None) => self.finish(server, challenged, token, None),
             Step::Challenged(challenged, Some(mechs)) => match parse(token)? {
                 Token::Resp(resp) => {
                     let inner = resp.response_token.ok_or(NtStatus::INVALID_PARAMETER)?;
-                    finish(
+                    self.finish(
                         server,
                         challenged,
                         inner,
@@ -164,6 +167,71 @@ impl Exchange {
         self.step = Step::Challenged(challenged, mechs);
         Ok(Progress::Continue(token))
     }
+
+    /// Checks the answer to the challenge.
+    fn finish(
+        &mut self,
+        server: &Server,
+        challenged: Challenged,
+        message: &[u8],
+        spnego: Option<(&MechTypes, Option<&[u8]>)>,
+    ) -> Result<Progress, NtStatus> {
+        let answer = Authenticate::parse(message).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+        let mut name = [0u8; ACCOUNT_SIZE];
+        let mut writer = Writer::new(&mut name);
+        answer
+            .user
+            .to_utf8(&mut writer)
+            .map_err(|_| NtStatus::LOGON_FAILURE)?;
+        let len = writer.len();
+        let name = name.get(..len).unwrap_or(&[]);
+        let is_anonymous = answer.is_anonymous();
+        let account = login(server, name)?;
+        if account.is_guest() {
+            debug!(
+                server,
+                Auth,
+                "{:?} is a guest\n",
+                core::str::from_utf8(name)
+            );
+            let token = last_token(spnego.is_some(), None)?;
+            let done = Login {
+                account,
+                is_anonymous,
+                is_guest: true,
+                key: None,
+                token,
+            };
+            return Ok(Progress::Done(done));
+        }
+        let logged_on = match prove(challenged, &answer, message, &account) {
+            Ok(logged_on) => logged_on,
+            Err(status) => {
+                debug!(
+                    server,
+                    Auth,
+                    "{:?}: wrong password\n",
+                    core::str::from_utf8(name)
+                );
+                calls::logout(&server.link, &account, true);
+                self.is_guessing = account.flags & user_flag::DELAY_SESSION != 0;
+                return Err(status);
+            }
+        };
+        let mic = match spnego {
+            None => None,
+            Some((mechs, client_mic)) => mech_list_mic(&logged_on, mechs, client_mic)?,
+        };
+        let token = last_token(spnego.is_some(), mic.as_ref())?;
+        let key = Some(Secret::new(*logged_on.session_key()));
+        Ok(Progress::Done(Login {
+            account,
+            is_anonymous,
+            is_guest: false,
+            key,
+            token,
+        }))
+    }
 }
 
 fn is_ntlm(token: &[u8]) -> bool {
@@ -190,69 +258,6 @@ fn encode(token: &NegTokenResp<'_>) -> Result<KVec<u8>, NtStatus> {
     let len = writer.len();
     buffer.truncate(len);
     Ok(buffer)
-}
-
-/// Checks the answer to the challenge.
-fn finish(
-    server: &Server,
-    challenged: Challenged,
-    message: &[u8],
-    spnego: Option<(&MechTypes, Option<&[u8]>)>,
-) -> Result<Progress, NtStatus> {
-    let answer = Authenticate::parse(message).map_err(|_| NtStatus::INVALID_PARAMETER)?;
-    let mut name = [0u8; ACCOUNT_SIZE];
-    let mut writer = Writer::new(&mut name);
-    answer
-        .user
-        .to_utf8(&mut writer)
-        .map_err(|_| NtStatus::LOGON_FAILURE)?;
-    let len = writer.len();
-    let name = name.get(..len).unwrap_or(&[]);
-    let is_anonymous = answer.is_anonymous();
-    let account = login(server, name)?;
-    if account.is_guest() {
-        debug!(
-            server,
-            Auth,
-            "{:?} is a guest\n",
-            core::str::from_utf8(name)
-        );
-        let token = last_token(spnego.is_some(), None)?;
-        let done = Login {
-            account,
-            is_anonymous,
-            is_guest: true,
-            key: None,
-            token,
-        };
-        return Ok(Progress::Done(done));
-    }
-    let logged_on = match prove(challenged, &answer, message, &account) {
-        Ok(logged_on) => logged_on,
-        Err(status) => {
-            debug!(
-                server,
-                Auth,
-                "{:?}: wrong password\n",
-                core::str::from_utf8(name)
-            );
-            calls::logout(&server.link, &account, true);
-            return Err(status);
-        }
-    };
-    let mic = match spnego {
-        None => None,
-        Some((mechs, client_mic)) => mech_list_mic(&logged_on, mechs, client_mic)?,
-    };
-    let token = last_token(spnego.is_some(), mic.as_ref())?;
-    let key = Some(Secret::new(*logged_on.session_key()));
-    Ok(Progress::Done(Login {
-        account,
-        is_anonymous,
-        is_guest: false,
-        key,
-        token,
-    }))
 }
 
 /// The account `name`, if it may log in.

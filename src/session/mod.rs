@@ -3,7 +3,8 @@
 //! Sessions: who is logged in, with which keys, and what they hold open.
 //!
 //! A session knows its connections by id only, so that nothing refers back; a connection holds its sessions through
-//! [`Channel`]s. The end of the last connection, a logoff or a successor ends a session: [`Session::end`], once.
+//! [`Channel`]s. The end of the last connection, a logoff or a successor ends a session: [`Session::end`]. Several may come at
+//! once; whoever takes a thing out of its table ends it.
 //!
 //! Lock order: `Session::user`, `Session::connections` are leaves; tables of trees and opens are locked one at a time and
 //! never while files are closed.

@@ -18,20 +18,54 @@ use crate::session::{Channel, Session, SessionState, User};
 
 use super::context::{extend_hash, Context, Handled, HashInto, Stop};
 use super::reply::Reply;
+use super::wait::{Resume, Wake};
 
 /// Sessions that a connection may have begun before anybody logged in on it.
 const MAX_UNAUTHENTICATED: u32 = 8;
+/// How long the refusal of a login is held back when the daemon says that the account had too many, ms.
+const DELAY_MS: u64 = 5_000;
 
 /// Takes one step of an authentication.
 pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
     let request = Request::parse(cx.pdu)?;
     let channel = channel_of(cx, &request)?;
     cx.reply_session_id = channel.session.id;
-    let outcome = step(cx, &request, &channel, reply);
-    if let Err(Stop::Failed(_)) = outcome {
-        abandon(cx, &channel);
+    let mut is_guessing = false;
+    let outcome = step(cx, &request, &channel, reply, &mut is_guessing);
+    match outcome {
+        Err(Stop::Failed(status)) => {
+            abandon(cx, &channel);
+            Err(if is_guessing {
+                delay(cx, &channel, status)
+            } else {
+                Stop::Failed(status)
+            })
+        }
+        outcome => outcome,
     }
-    outcome
+}
+
+/// Holds the refusal of a login back. While it waits, no worker is held.
+fn delay(cx: &mut Context<'_>, channel: &Channel, status: NtStatus) -> Stop {
+    debug!(
+        cx.server(),
+        Auth, "{}: too many wrong passwords\n", cx.conn.peer
+    );
+    let (Ok(refused), Ok(waker)) = (KBox::new(Refused(status), GFP_KERNEL), cx.waker()) else {
+        return Stop::Failed(status);
+    };
+    cx.related.session_id = channel.session.id;
+    cx.server().delays.wake_in(DELAY_MS, &waker);
+    Stop::Wait(waker, refused)
+}
+
+/// A login that was refused, which its client is not told yet.
+struct Refused(NtStatus);
+
+impl Resume for Refused {
+    fn resume(&mut self, _: Wake, _: &mut Context<'_>, _: &mut Reply) -> Handled {
+        Err(self.0.into())
+    }
 }
 
 /// The session that the request is about, on this connection.
@@ -89,6 +123,10 @@ fn begin(cx: &Context<'_>) -> Result<Arc<Channel>, Stop> {
     let negotiated = cx.negotiated()?;
     let (dialect, guid) = (negotiated.dialect, negotiated.offer.guid);
     let server = cx.server();
+    if must_seal(cx) && negotiated.cipher.is_none() {
+        debug!(server, Auth, "{}: cannot encrypt\n", cx.conn.peer);
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
     let session = server.sessions.create(dialect, guid)?;
     let limit = if cx.conn.is_authenticated() {
         server.config().max_sessions_per_connection
@@ -149,6 +187,7 @@ fn step(
     request: &Request<'_>,
     channel: &Arc<Channel>,
     reply: &mut Reply,
+    is_guessing: &mut bool,
 ) -> Handled {
     let is_311 = cx.negotiated()?.dialect == Dialect::V3_1_1;
     let mut turn = channel.exchange.lock();
@@ -159,7 +198,9 @@ fn step(
     if is_311 {
         exchange.preauth = extend_hash(&exchange.preauth, cx.pdu);
     }
-    match exchange.advance(cx.server(), request.security_buffer)? {
+    let progress = exchange.advance(cx.server(), request.security_buffer);
+    *is_guessing = exchange.is_guessing;
+    match progress? {
         Progress::Continue(token) => {
             *turn = Some(exchange);
             let answer = Answer {
@@ -213,6 +254,13 @@ fn finish(
         };
         give_keys(cx, request, channel, &material)?;
     }
+    if must_seal(cx) && session.sealing().is_none() {
+        debug!(
+            cx.server(),
+            Auth, "{}: a guest cannot encrypt\n", cx.conn.peer
+        );
+        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
     if channel.is_binding() {
         session.join(cx.conn)?;
         channel.set_bound();
@@ -258,6 +306,11 @@ fn must_sign(cx: &Context<'_>, request: &Request<'_>, has_key: bool) -> Result<b
     Ok(policy.session_must_sign(request.security_mode.bits(), has_key))
 }
 
+/// Whether what is not encrypted is refused, `RejectUnencryptedAccess` of [MS-SMB2] 3.3.5.5.
+fn must_seal(cx: &Context<'_>) -> bool {
+    cx.server().config().encryption == Encryption::Required
+}
+
 /// Keys are made once: reauthentication keeps them, binding makes a signing key for the channel alone.
 fn give_keys(
     cx: &Context<'_>,
@@ -281,7 +334,7 @@ fn give_keys(
     }
     if let Some(cipher) = negotiated.cipher {
         session.set_sealing(material.sealing(cipher)?);
-        if cx.server().config().encryption == Encryption::Required {
+        if must_seal(cx) {
             session.require_encryption();
         }
     }

@@ -146,7 +146,11 @@ fn authorise(
         id: session.trees.new_id()?,
         session_id: session.id,
         connect_id,
-        cred: cred_for(&share, user)?,
+        cred: if answer.connection_flags & tree_flag::ADMIN_ACCOUNT != 0 {
+            admin_cred(user)?
+        } else {
+            cred_for(&share, user)?
+        },
         is_writable: writable || share.is_pipe(),
         is_guest: answer.connection_flags & tree_flag::GUEST_ACCOUNT != 0,
         share,
@@ -172,6 +176,12 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         calls::tree_disconnect(&self.server.link, self.session_id, self.connect_id);
     }
+}
+
+/// Root's credentials, for `admin users`, whatever ids the share forces. Files that they make are of the user's group.
+fn admin_cred(user: &User) -> Result<Arc<UserCred>, Stop> {
+    let cred = UserCred::new(0, user.account.gid, &user.account.groups)?;
+    Ok(Arc::new(cred, GFP_KERNEL)?)
 }
 
 /// The user's credentials, with the ids that the share forces.

@@ -19,12 +19,12 @@ pub(crate) trait Transport: Send + Sync {
     /// `EAGAIN` when nothing arrived for the receive timeout; anything else ends the connection.
     fn receive_some(&self, bytes: &mut [u8]) -> Result<usize>;
 
-    /// Fills `bytes`.
+    /// Fills `bytes`, which takes `within_ms` milliseconds at the most, or little more.
     ///
     /// # Errors
     ///
     /// All of them end the connection.
-    fn receive(&self, bytes: &mut [u8]) -> Result;
+    fn receive(&self, bytes: &mut [u8], within_ms: u64) -> Result;
 
     /// Sends `head` and then the bytes of `pages`.
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result;

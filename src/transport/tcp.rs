@@ -16,8 +16,8 @@ impl Transport for Tcp {
         self.0.recv(bytes)
     }
 
-    fn receive(&self, bytes: &mut [u8]) -> Result {
-        self.0.recv_exact(bytes)
+    fn receive(&self, bytes: &mut [u8], within_ms: u64) -> Result {
+        self.0.recv_exact(bytes, within_ms)
     }
 
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Raw bindings: what bindgen makes of `bindings.h`, and the helpers of `helpers.c`.
+//! Raw bindings: what bindgen makes of `bindings.h`, and the helpers of this folder's C files.
 
 #![allow(
     missing_docs,

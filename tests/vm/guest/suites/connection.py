@@ -210,3 +210,18 @@ def breaks_to_a_stuck_client(_server):
             rawconn.file_id_of(answer)
     stuck.close_socket()
     other.close_socket()
+
+
+@suite.test("trickle", lacks=NOT_OURS, timeout=120)
+def trickle(_server):
+    """A client that announces a frame and sends it byte by byte loses its connection in time."""
+    raw = login()
+    raw.socket.sendall(struct.pack(">I", 70_000) + b"\xfeSMB")
+    start = time.monotonic()
+    try:
+        while time.monotonic() < start + 60:
+            time.sleep(1)
+            raw.socket.sendall(b"x")
+    except ConnectionError:
+        return
+    check(False, "the server waits for the frame still")

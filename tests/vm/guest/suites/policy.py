@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Who is let in, and how: encryption that is mandatory, passwords that are guessed, administrators of a share, interfaces."""
+
+import errno
+import os
+import time
+
+from lib import client, machine, rawconn
+from lib.proc import Failure, check, run, wait_for
+from lib.registry import Suite
+
+suite = Suite("policy", cost=60)
+ROOT = "/srv/smb/share"
+NOT_C = {kind: "the C module does not do it" for kind in ("c", "ours-tools")}
+OURS_ONLY = {**NOT_C, "samba": "another configuration"}
+ACCESS_DENIED = 0xC0000022
+
+
+@suite.before
+def start(server):
+    if not os.path.ismount(ROOT):
+        machine.Disk("tmpfs", "size=64m").mount(ROOT)
+        os.chmod(ROOT, 0o777)
+    serve(server)
+
+
+def serve(server, **keys):
+    """(Re)starts the server with global keys of the test."""
+    server.reset()
+    server.start({"share": {"path": ROOT, "guest ok": "yes"}, "admin": {"path": ROOT, "admin users": machine.USER}}, **keys)
+
+
+def refused(result, number):
+    """A mount that must have failed with errno `number`."""
+    if result.status == 0:
+        client.umount()
+    check(result.status != 0 and f"mount error({number})" in result.output, f"expected mount error({number}): {result.output.strip()}")
+
+
+@suite.test("encryption-mandatory", lacks=OURS_ONLY, timeout=240)
+def encryption_mandatory(server):
+    """Nobody is served who cannot encrypt: not an old dialect, not a client without a cipher, not a guest."""
+    serve(server, **{"smb3_encryption": "mandatory", "map_to_guest": "bad user"})
+    with client.mounted("share", seal=True) as where:
+        os.listdir(where)
+    with client.mounted("share") as where:
+        os.listdir(where)
+    refused(client.try_mount("share", vers="2.1"), errno.EACCES)
+    refused(client.try_mount("share", user="nosuchuser"), errno.EACCES)
+    raw = rawconn.Pipelined()
+    raw.negotiate()
+    try:
+        raw.log_on(machine.USER, machine.PASSWORD)
+    except Failure as failure:
+        check(f"{ACCESS_DENIED:#010x}" in str(failure), f"a client without a cipher: {failure}")
+    else:
+        check(False, "a client without a cipher logged in")
+    raw.close_socket()
+    serve(server, **{"map_to_guest": "bad user"})
+    with client.mounted("share", user="nosuchuser") as where:
+        os.listdir(where)
+
+
+@suite.test("guest-writes", lacks=OURS_ONLY, timeout=120)
+def guest_writes(server):
+    """Guests hold less than users, and large writes of theirs work all the same."""
+    serve(server, **{"map_to_guest": "bad user", "smb2_max_write": "8M"})
+    with client.mounted("share", user="nosuchuser", cache="none") as where:
+        run("dd", "if=/dev/zero", f"of={where}/zeros", "bs=8M", "count=4")
+        check(os.path.getsize(f"{ROOT}/zeros") == 32 << 20, "the guest's file is not whole")
+        with open(f"{where}/zeros", "rb") as file:
+            check(file.read() == b"\0" * (32 << 20), "the guest reads other bytes")
+    os.unlink(f"{ROOT}/zeros")
+
+
+def seconds_to_fail():
+    """How long the server takes to refuse a wrong password."""
+    raw = rawconn.Pipelined()
+    raw.negotiate()
+    start = time.monotonic()
+    try:
+        raw.log_on(machine.OTHER, "wrong")
+    except Failure:
+        return time.monotonic() - start
+    finally:
+        raw.close_socket()
+    raise Failure("a wrong password was taken")
+
+
+@suite.test("guessing-is-slow", lacks={**OURS_ONLY, "c": "it answers late as well, but by other means"}, timeout=180)
+def guessing_is_slow(server):
+    """An account that the daemon says was guessed at too often is refused late, and let in with the right password."""
+    serve(server)
+    for _ in range(14):
+        seconds_to_fail()
+    taken = seconds_to_fail()
+    check(taken > 4.5, f"the refusal came after {taken:.2f} s")
+    raw = rawconn.Pipelined()
+    raw.negotiate()
+    raw.log_on(machine.USER, machine.PASSWORD)
+    raw.close_socket()
+    server.control_stop()
+
+
+@suite.test("admin-users", lacks={**OURS_ONLY, "ours-module": "the C daemon does not tell who is an administrator"})
+def admin_users(server):
+    """Who is in `admin users` of a share acts as root there, and nowhere else."""
+    serve(server)
+    secret = f"{ROOT}/secret"
+    machine.write(secret, "secret\n")
+    os.chmod(secret, 0o600)
+    result = client.smbclient("share", "get secret /tmp/secret", ok=False)
+    check("NT_STATUS_ACCESS_DENIED" in result.output, f"root's file is read: {result.output}")
+    client.smbclient("admin", "get secret /tmp/secret; put /tmp/secret made")
+    check(os.stat(f"{ROOT}/made").st_uid == 0, "what an administrator makes is not root's")
+    result = client.smbclient("admin", "get secret /tmp/secret", user=machine.OTHER, password=machine.OTHER_PASSWORD, ok=False)
+    check("NT_STATUS_ACCESS_DENIED" in result.output, f"another user reads root's file: {result.output}")
+    for name in ("secret", "made"):
+        os.unlink(f"{ROOT}/{name}")
+
+
+def listens_on(name):
+    """Whether something listens on the SMB port of the interface `name`."""
+    return f"%{name}:" in run("ss", "-Hltn", "sport = :445").output
+
+
+@suite.test("interface-renamed", lacks=OURS_ONLY)
+def interface_renamed(server):
+    """An interface is known by its number: renamed while it is up it is listened on, and not any more when it goes."""
+    serve(server, bind_interfaces_only=None, interfaces=None)
+    run("ip", "link", "add", "first0", "type", "dummy")
+    try:
+        run("ip", "addr", "add", "192.0.2.1/24", "dev", "first0")
+        run("ip", "link", "set", "first0", "up")
+        wait_for("the new interface to be listened on", lambda: listens_on("first0"))
+        run("ip", "link", "set", "first0", "name", "second0")
+        check(listens_on("second0"), "the renamed interface is not listened on")
+        run("ip", "link", "set", "second0", "down")
+        wait_for("the interface that is down to be let go", lambda: not listens_on("second0"))
+        run("ip", "link", "set", "second0", "up")
+        wait_for("the interface to be listened on again", lambda: listens_on("second0"))
+    finally:
+        run("ip", "link", "del", "second0", ok=False)
+        run("ip", "link", "del", "first0", ok=False)
+    wait_for("the deleted interface to be let go", lambda: not listens_on("second0"))
+    serve(server, bind_interfaces_only="yes", interfaces="lo third0")
+    run("ip", "link", "add", "fourth0", "type", "dummy")
+    try:
+        run("ip", "link", "set", "fourth0", "up")
+        check(not listens_on("fourth0"), "an interface that is not named is listened on")
+        run("ip", "link", "set", "fourth0", "name", "third0")
+        wait_for("an interface renamed to a named one to be listened on", lambda: listens_on("third0"))
+        run("ip", "link", "set", "third0", "name", "fourth0")
+        wait_for("an interface that has lost its name to be let go", lambda: not listens_on("fourth0"))
+    finally:
+        run("ip", "link", "del", "fourth0", ok=False)
+        run("ip", "link", "del", "third0", ok=False)
