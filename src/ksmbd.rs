@@ -21,6 +21,7 @@ mod session;
 mod smb2;
 mod transport;
 
+use server::proc::Proc;
 use server::Server;
 
 module! {
@@ -34,6 +35,7 @@ module! {
 /// The loaded module. The fields are dropped in their order: first nobody can ask for anything any more.
 struct Ksmbd {
     control: Option<Pin<KBox<Class>>>,
+    proc: Option<Proc>,
     server: Arc<Server>,
 }
 
@@ -43,17 +45,20 @@ impl kernel::Module for Ksmbd {
         // From here on, an early return drops `this`, which ends whatever was begun.
         let mut this = Ksmbd {
             control: None,
+            proc: None,
             server,
         };
         this.server.upkeep.start(&this.server)?;
         ipc::daemon::register(&this.server, module)?;
         this.control = Some(server::control::register(&this.server)?);
+        this.proc = Some(Proc::new(&this.server)?);
         Ok(this)
     }
 }
 
 impl Drop for Ksmbd {
     fn drop(&mut self) {
+        self.proc = None;
         self.control = None;
         self.server.shut_down();
         // The family's handler refers to the server: this breaks the circle.

@@ -184,6 +184,10 @@ impl Peer {
         self.address.ip()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         self.text.as_str()
     }
@@ -356,6 +360,16 @@ impl Connection {
         let multi_credit = self.negotiated().is_some_and(|n| n.multi_credit);
         let charge = Charge::of(request.credit_charge(), multi_credit);
         self.window.lock().grant(request.credits(), charge, ceiling)
+    }
+
+    /// Credits that the client holds.
+    pub(crate) fn credits(&self) -> u16 {
+        self.window.lock().available()
+    }
+
+    /// Requests in work, those that wait included.
+    pub(crate) fn requests(&self) -> u32 {
+        self.load.lock().frames
     }
 
     /// Milliseconds since the last request.

@@ -110,6 +110,14 @@ impl ConnectionTable {
         self.inner.lock().by_id.get(&id).cloned()
     }
 
+    /// The first connection whose id is above `after`.
+    pub(crate) fn after(&self, after: u64) -> Option<Arc<Connection>> {
+        let inner = self.inner.lock();
+        let next = inner.by_id.cursor_lower_bound(&after.checked_add(1)?)?;
+        let found = next.current().1.clone();
+        Some(found)
+    }
+
     /// Ends every connection; their threads clean up.
     pub(crate) fn shut_down_all(&self) {
         let inner = self.inner.lock();

@@ -49,6 +49,11 @@ impl OpenCount {
         Ok(Slot(self))
     }
 
+    /// Number of opens.
+    pub(crate) fn count(&self) -> u32 {
+        self.open.load(Relaxed)
+    }
+
     /// Counts an open out.
     pub(crate) fn sub(&self) {
         self.open.fetch_sub(1, Relaxed);

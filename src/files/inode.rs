@@ -381,6 +381,11 @@ impl FileState {
         self.inner.lock().links.has(path.entry_key())
     }
 
+    /// What `actor` caches of the file, and whether under a lease.
+    pub(crate) fn cached_by(&self, actor: &Actor) -> Option<(bool, smb_model::lease::State)> {
+        self.inner.lock().caching.as_ref()?.of(actor)
+    }
+
     /// Whether an open forbids others to delete or rename the file.
     pub(crate) fn forbids_delete(&self) -> bool {
         self.inner.lock().sharing.forbids_delete()
@@ -412,6 +417,11 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// What the open lets others do.
+    pub(crate) fn share(&self) -> Share {
+        self.share
+    }
+
     /// The open, as one who does something to the file.
     pub(crate) fn actor(&self) -> Actor {
         Actor {

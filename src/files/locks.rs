@@ -404,6 +404,24 @@ impl FileState {
         self.change_locks(|locks, wakers| locks.release(owner, range, wakers))
     }
 
+    /// Number of locks that `owner` holds.
+    pub(crate) fn count_locks(&self, owner: Owner) -> usize {
+        let inner = self.inner.lock();
+        let Some(locks) = &inner.locks else {
+            return 0;
+        };
+        let count = locks.held.iter().filter(|lock| lock.owner == owner).count();
+        count
+    }
+
+    /// The first lock of `owner` at the place `from` or behind it, and the place behind that.
+    pub(crate) fn lock_from(&self, owner: Owner, from: usize) -> Option<(usize, Lock<Owner>)> {
+        let inner = self.inner.lock();
+        let held = inner.locks.as_ref()?.held.get(from..)?;
+        let at = held.iter().position(|lock| lock.owner == owner)?;
+        Some((from.checked_add(at)?.checked_add(1)?, *held.get(at)?))
+    }
+
     /// Releases everything that `owner` holds, and ends its waits.
     pub(crate) fn close_locks(&self, owner: Owner) {
         if self.inner.lock().locks.is_none() {

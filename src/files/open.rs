@@ -157,6 +157,21 @@ impl OpenTable {
         node.map(|node| node.to_key_value().1)
     }
 
+    /// The first open whose volatile id is above `after`.
+    pub(crate) fn after(&self, after: u64) -> Option<Arc<Open>> {
+        let inner = self.inner.lock();
+        let next = inner
+            .by_volatile
+            .cursor_lower_bound(&after.checked_add(1)?)?;
+        let found = next.current().1.clone();
+        Some(found)
+    }
+
+    /// Number of opens.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.lock().by_volatile.values().count()
+    }
+
     /// Whether nothing is open.
     pub(crate) fn is_empty(&self) -> bool {
         self.inner.lock().by_volatile.is_empty()

@@ -512,6 +512,12 @@ impl Caching {
         self.holders.push(holder, GFP_KERNEL).map_err(no_memory)
     }
 
+    /// What `actor` caches, and whether under a lease.
+    pub(super) fn of(&self, actor: &Actor) -> Option<(bool, State)> {
+        let holder = self.holders.iter().find(|holder| holder.is(actor))?;
+        Some((holder.is_lease(), holder.state()))
+    }
+
     fn find(&self, id: HolderId) -> Option<&Holder> {
         self.holders.iter().find(|holder| holder.id() == id)
     }

@@ -77,6 +77,16 @@ fn status_of(error: LinkError) -> NtStatus {
 }
 
 impl OpenedPipe {
+    /// The pipe's name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.pipe {
+            Pipe::Srvsvc => "srvsvc",
+            Pipe::Wkssvc => "wkssvc",
+            Pipe::Samr => "samr",
+            Pipe::Lsarpc => "lsarpc",
+        }
+    }
+
     /// Opens the pipe at the daemon.
     pub(crate) fn open(server: &Server, pipe: Pipe, is_guest: bool) -> Result<Self, NtStatus> {
         let turn = KBox::pin_init(new_mutex!(None), GFP_KERNEL)

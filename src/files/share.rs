@@ -64,6 +64,11 @@ impl Share {
         self.flags & flag != 0
     }
 
+    /// [`share_flag`] bits, as configured.
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags
+    }
+
     /// Whether every message about the share is encrypted.
     pub(crate) fn must_encrypt(&self) -> bool {
         self.has(share_flag::ENCRYPT_DATA)
@@ -216,6 +221,17 @@ impl ShareTable {
                 return;
             }
         }
+    }
+
+    /// The share that comes after `after` in some order that does not change while both are kept, and its place in it.
+    pub(crate) fn after(&self, after: usize) -> Option<(usize, Arc<Share>)> {
+        let place = |share: &Arc<Share>| core::ptr::from_ref::<Share>(share).addr();
+        let shares = self.shares.lock();
+        let next = shares
+            .iter()
+            .filter(|share| place(share) > after)
+            .min_by_key(|share| place(share))?;
+        Some((place(next), next.clone()))
     }
 
     /// Forgets every share.

@@ -149,6 +149,19 @@ impl TreeTable {
         self.inner.lock().by_id.get(&id).cloned()
     }
 
+    /// The first tree connect whose id is above `after`.
+    pub(crate) fn after(&self, after: u32) -> Option<Arc<Tree>> {
+        let inner = self.inner.lock();
+        let next = inner.by_id.cursor_lower_bound(&after.checked_add(1)?)?;
+        let found = next.current().1.clone();
+        Some(found)
+    }
+
+    /// Number of tree connects.
+    pub(crate) fn count(&self) -> u32 {
+        self.inner.lock().count
+    }
+
     /// Takes a tree connect off the list and tells the daemon; `None` if another request was first.
     pub(crate) fn disconnect(&self, server: &Server, id: u32) -> Option<Arc<Tree>> {
         let node = {

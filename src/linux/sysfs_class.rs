@@ -33,6 +33,11 @@ impl Attribute {
         Attribute { name, mode: 0o200 }
     }
 
+    /// One that only root may read and write.
+    pub const fn private(name: &'static CStr) -> Self {
+        Attribute { name, mode: 0o600 }
+    }
+
     /// One that everybody may read and only root may write.
     pub const fn read_write(name: &'static CStr) -> Self {
         Attribute { name, mode: 0o644 }

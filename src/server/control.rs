@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `/sys/class/ksmbd-control`: `stats`, `kill_server` and `debug`.
+//! `/sys/class/ksmbd-control`: `stats`, `kill_server`, `debug` and `disconnect`.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -19,6 +19,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::read_only(c"stats"),
     Attribute::write_only(c"kill_server"),
     Attribute::read_write(c"debug"),
+    Attribute::private(c"disconnect"),
 ];
 
 struct Control(Arc<Server>);
@@ -34,6 +35,7 @@ impl ClassAttributes for Control {
         let shown = match name.to_bytes() {
             b"stats" => self.show_stats(out),
             b"debug" => self.show_debug(out),
+            b"disconnect" => self.0.disconnects.show(out),
             _ => return Err(EINVAL),
         };
         shown.map_err(|_| ENOSPC)
@@ -47,6 +49,7 @@ impl ClassAttributes for Control {
                 Ok(())
             }
             b"debug" => self.0.debug.toggle(value),
+            b"disconnect" => self.0.disconnect(value),
             _ => Err(EINVAL),
         }
     }

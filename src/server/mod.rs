@@ -7,8 +7,10 @@ pub(crate) mod control;
 #[macro_use]
 pub(crate) mod debug;
 pub(crate) mod delays;
+pub(crate) mod disconnect;
 pub(crate) mod lifecycle;
 pub(crate) mod listeners;
+pub(crate) mod proc;
 pub(crate) mod upkeep;
 
 use kernel::prelude::*;
@@ -27,6 +29,7 @@ use crate::session::SessionTable;
 pub(crate) use config::Config;
 use debug::DebugMask;
 use delays::Delays;
+use disconnect::Disconnects;
 use lifecycle::Lifecycle;
 use listeners::Listeners;
 use upkeep::Upkeep;
@@ -63,6 +66,9 @@ pub(crate) struct Server {
     next_connect_id: Atomic<u64>,
     /// Answers that are held back for a while.
     pub(crate) delays: Arc<Delays>,
+    /// Whom the administrator sent away.
+    #[pin]
+    pub(crate) disconnects: Disconnects,
     #[pin]
     pub(crate) upkeep: Upkeep,
     pub(crate) buffers: Arc<BufferPool>,
@@ -96,6 +102,7 @@ impl Server {
                 open_count: OpenCount::new(),
                 next_connect_id: Atomic::new(1),
                 delays,
+                disconnects <- Disconnects::new(),
                 upkeep <- Upkeep::new(),
                 buffers,
                 io,

@@ -136,6 +136,11 @@ impl ChannelTable {
         node.map(|node| node.to_key_value().1)
     }
 
+    /// Number of sessions, those whose login is under way included.
+    pub(crate) fn count(&self) -> usize {
+        self.by_id.lock().values().count()
+    }
+
     /// Whether any session has a file open.
     pub(crate) fn any_open_file(&self) -> bool {
         self.by_id

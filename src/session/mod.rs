@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) dialect: Dialect,
     /// `ClientGuid` of the connection that the session began on: channels must repeat it.
     pub(crate) client_guid: [u8; 16],
+    /// Milliseconds of the monotonic clock when the session began.
+    pub(crate) since: u64,
     state: Atomic<u32>,
     must_sign: Atomic<bool>,
     must_encrypt: Atomic<bool>,
@@ -86,6 +88,7 @@ impl Session {
                 id,
                 dialect,
                 client_guid,
+                since: linux::time::monotonic_ms(),
                 state: Atomic::new(0),
                 must_sign: Atomic::new(false),
                 must_encrypt: Atomic::new(false),

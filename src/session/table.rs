@@ -45,6 +45,14 @@ impl SessionTable {
         self.by_id.lock().get(&id).cloned()
     }
 
+    /// The first session whose id is above `after`.
+    pub(crate) fn after(&self, after: u64) -> Option<Arc<Session>> {
+        let by_id = self.by_id.lock();
+        let next = by_id.cursor_lower_bound(&after.checked_add(1)?)?;
+        let found = next.current().1.clone();
+        Some(found)
+    }
+
     /// Takes a session off the list.
     pub(crate) fn remove(&self, id: u64) {
         let node = self.by_id.lock().remove_node(&id);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
+use crate::control::Whom;
 use crate::paths;
 
 /// What `--version` says.
@@ -43,7 +44,8 @@ pub struct Mountd {
 /// Arguments of `ksmbd.control`.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "ksmbd.control", about = "Control ksmbd.mountd user mode and ksmbd kernel mode daemons", disable_version_flag = true, version = VERSION)]
-#[command(group(clap::ArgGroup::new("action").required(true).args(["shutdown", "reload", "list", "debug", "ksmbd_version", "check"])))]
+#[command(group(clap::ArgGroup::new("shown").args(["status", "top"]).multiple(true)))]
+#[command(group(clap::ArgGroup::new("action").required(true).args(["shutdown", "reload", "list", "debug", "ksmbd_version", "check", "status", "top", "disconnect"])))]
 pub struct Control {
     /// Shutdown both ksmbd.mountd and ksmbd and exit.
     #[arg(short, long)]
@@ -63,6 +65,18 @@ pub struct Control {
     /// Check the configuration FILE and say what is wrong with it.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = paths::CONFIG)]
     pub check: Option<PathBuf>,
+    /// Show sessions, shares in use, open files, locks and connections, and exit.
+    #[arg(long)]
+    pub status: bool,
+    /// Show the status as JSON.
+    #[arg(long, requires = "shown")]
+    pub json: bool,
+    /// Show the status again every SECONDS, until interrupted.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub top: Option<u64>,
+    /// Send away WHOM and say how many went: session:ID, client:ADDRESS, or share:NAME, which ends what is in use of the share.
+    #[arg(long, value_name = "WHOM")]
+    pub disconnect: Option<Whom>,
     /// Common options.
     #[command(flatten)]
     pub common: Common,

@@ -12,6 +12,8 @@ pub const USERS: &str = "/etc/ksmbd/ksmbdpwd.db";
 pub const LOCK: &str = "/run/ksmbd.lock";
 /// Directory of the module's sysfs files.
 pub const CONTROL_CLASS: &str = "/sys/class/ksmbd-control";
+/// Directory of the files in which the module tells its status.
+pub const STATUS: &str = "/proc/fs/ksmbd";
 /// The loaded module's version.
 pub const MODULE_VERSION: &str = "/sys/module/ksmbd/version";
 

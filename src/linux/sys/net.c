@@ -56,6 +56,11 @@ void ksmbd_attribute_init(struct attribute *attribute)
 	sysfs_attr_init(attribute);
 }
 
+void *ksmbd_seq_data(const struct seq_file *file)
+{
+	return pde_data(file_inode(file->file));
+}
+
 struct net *ksmbd_genl_net(struct genl_info *info)
 {
 	return genl_info_net(info);

@@ -41,6 +41,9 @@ void ksmbd_reinit_completion(struct completion *done);
 /* sysfs. */
 void ksmbd_attribute_init(struct attribute *attribute);
 
+/* procfs. */
+void *ksmbd_seq_data(const struct seq_file *file);
+
 /* Generic netlink. */
 struct net *ksmbd_genl_net(struct genl_info *info);
 struct nlattr *ksmbd_genl_attribute(struct genl_info *info, int type);

@@ -3,7 +3,7 @@
 //! `ksmbd.control`(8).
 
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,8 +14,9 @@ use anyhow::{bail, Context};
 use ksmbd_tools::account::System;
 use ksmbd_tools::cli::{self, Control};
 use ksmbd_tools::config::Config;
-use ksmbd_tools::control::Module;
+use ksmbd_tools::control::{Module, Whom};
 use ksmbd_tools::logger::{self, Target};
+use ksmbd_tools::status::Source;
 use ksmbd_tools::{lock, paths};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -60,6 +61,12 @@ fn run(arguments: &Control) -> anyhow::Result<()> {
             .with_context(|| format!("debug component `{component}'"))?;
         println!("{text}");
         Ok(())
+    } else if let Some(whom) = &arguments.disconnect {
+        disconnect(&module, whom)
+    } else if let Some(seconds) = arguments.top {
+        top(seconds, arguments.json)
+    } else if arguments.status {
+        show(arguments.json)
     } else {
         println!(
             "ksmbd version : {}",
@@ -93,6 +100,64 @@ fn wait_for_end() {
             return;
         }
         thread::sleep(PERIOD);
+    }
+}
+
+/// Sends somebody away; nobody is a failure.
+fn disconnect(module: &Module, whom: &Whom) -> anyhow::Result<()> {
+    if !module.is_loaded() {
+        bail!("the module ksmbd is not loaded");
+    }
+    let what = match whom {
+        Whom::Session(_) => "session",
+        Whom::Client(_) => "connection",
+        Whom::Share(_) => "connection to the share",
+    };
+    let count = module.disconnect(whom).map_err(|error| match error.kind() {
+        io::ErrorKind::Unsupported => {
+            anyhow::anyhow!("the module that is loaded cannot disconnect anybody: it is the C module, or an older one of this kind")
+        }
+        _ => anyhow::Error::new(error).context(format!("disconnecting {whom}")),
+    })?;
+    if count == 0 {
+        bail!("there is no such {what}");
+    }
+    println!("{count} disconnected");
+    Ok(())
+}
+
+/// The status, as text that ends in a line feed.
+fn status_text(json: bool) -> anyhow::Result<String> {
+    let status = Source::default().read()?;
+    if json {
+        return Ok(serde_json::to_string_pretty(&status)? + "\n");
+    }
+    Ok(status.to_string())
+}
+
+fn show(json: bool) -> anyhow::Result<()> {
+    print!("{}", status_text(json)?);
+    Ok(())
+}
+
+/// Shows the status again and again. On a terminal each takes the place of the one before.
+fn top(seconds: u64, json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout();
+    let clear = if out.is_terminal() && !json {
+        "\x1b[H\x1b[J"
+    } else {
+        ""
+    };
+    loop {
+        let written = out
+            .write_all(format!("{clear}{}", status_text(json)?).as_bytes())
+            .and_then(|()| out.flush());
+        match written {
+            // Whoever read it has had enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("writing the status")?,
+        }
+        thread::sleep(Duration::from_secs(seconds));
     }
 }
 
