@@ -2,6 +2,7 @@
 
 //! Which answer a message gets.
 
+use ksmbd_tools::status::Source;
 use ksmbd_tools::subauth::SubAuth;
 use smb_proto::ipc::{
     self, user_flag, Command, LoginRequest, LoginResponse, LoginResponseExt, LogoutRequest,
@@ -28,6 +29,8 @@ pub struct Server {
     pub pipes: Pipes,
     /// Sub-authorities of the domain's SID.
     pub sub_auth: SubAuth,
+    /// Where the module tells who is connected.
+    pub status: Source,
 }
 
 impl Server {
@@ -37,6 +40,7 @@ impl Server {
             state,
             pipes: Pipes::default(),
             sub_auth,
+            status: Source::default(),
         }
     }
 }

@@ -77,6 +77,11 @@ fn status_of(error: LinkError) -> NtStatus {
 }
 
 impl OpenedPipe {
+    /// The number by which the daemon knows the pipe.
+    pub(crate) fn handle(&self) -> u32 {
+        self.handle
+    }
+
     /// The pipe's name.
     pub(crate) fn name(&self) -> &'static str {
         match self.pipe {

@@ -176,6 +176,9 @@ pub struct OpenFile {
     pub oplock: String,
     /// Byte-range locks.
     pub locks: u32,
+    /// Of a pipe: the number by which the daemon knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_handle: Option<u32>,
 }
 
 /// One byte-range lock.
@@ -445,6 +448,9 @@ fn open_file(record: &Record) -> OpenFile {
         share_access: hex(record, "share_access"),
         oplock: value(record, "oplock"),
         locks: value(record, "locks"),
+        rpc_handle: record
+            .get("rpc_handle")
+            .and_then(|number| number.parse().ok()),
     }
 }
 

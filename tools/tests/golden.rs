@@ -232,22 +232,61 @@ fn shares_are_edited_in_place() {
 }
 
 #[test]
-fn a_share_that_could_not_be_served_changes_nothing() {
+fn what_the_daemon_could_not_use_changes_nothing() {
     let place = Place::new("[global]\n");
-    for option in [
-        "path = relative",
-        "pth = /x",
-        "tcp port = 1",
-        "read only = ture",
-        "nonsense",
-    ] {
-        let (status, said) = place.addshare(&["-a", "-o", option, "new"]);
-        assert_eq!(status, 1, "{option}");
-        assert!(said.contains("ERROR"), "{said}");
-        assert_eq!(fs::read_to_string(place.config()).unwrap(), "[global]\n");
-    }
+    let (status, said) =
+        place.addshare(&["-a", "-o", "path = /x", "-o", "read only = ture", "new"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("expected yes or no") && said.contains("nothing was changed"));
     assert_eq!(place.addshare(&["-a", "-o", "path = /x", "global"]).0, 1);
     assert_eq!(place.addshare(&["-a", "-o", "path = /x", "a]b"]).0, 1);
+    assert_eq!(fs::read_to_string(place.config()).unwrap(), "[global]\n");
+}
+
+#[test]
+fn options_without_effect_are_named_and_passed_over() {
+    let place = Place::new("[global]\n");
+    for option in ["pth = /x", "tcp port = 1", "security = user", "nonsense"] {
+        let (status, said) = place.addshare(&["-o", option, "-o", "path = /x", "new"]);
+        assert_eq!(status, 0, "{option}");
+        assert!(said.contains("WARNING: ignored:"), "{said}");
+    }
+    assert_eq!(
+        fs::read_to_string(place.config()).unwrap(),
+        "[global]\n\n[new]\n\tpath = /x\n"
+    );
+    let (status, said) = place.addshare(&["-a", "-o", "comment = later", "half"]);
+    assert_eq!(status, 0);
+    assert!(said.contains("cannot be served as it is"), "{said}");
+}
+
+#[test]
+fn defaults_of_shares_are_set_among_the_global_keys() {
+    let place = Place::new("[global]\n\t# kept\n\ttcp port = 445\n");
+    let options = [
+        "-u",
+        "-o",
+        "guest ok = yes",
+        "-o",
+        "max connections = 3",
+        "Global",
+    ];
+    let (status, said) = place.addshare(&options);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("means something else"), "{said}");
+    assert_eq!(
+        fs::read_to_string(place.config()).unwrap(),
+        "[global]\n\t# kept\n\ttcp port = 445\n\tguest ok = yes\n"
+    );
+}
+
+#[test]
+fn a_second_line_confirms_the_password() {
+    let place = Place::new("[global]\n");
+    assert_eq!(place.adduser(&["-a", "alice"], "one\ntwo\n").0, 1);
+    assert!(!place.users().exists());
+    assert_eq!(place.adduser(&["-a", "alice"], "one\none\n").0, 0);
+    assert_eq!(place.adduser(&["-a", "bob"], "one\n").0, 0);
 }
 
 #[test]

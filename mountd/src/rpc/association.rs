@@ -44,6 +44,7 @@ struct Partial {
 /// An open pipe.
 pub(super) struct Association {
     endpoint: Endpoint,
+    number: u32,
     group: u32,
     input: Vec<u8>,
     bound: HashMap<u16, Bound>,
@@ -58,6 +59,7 @@ impl Association {
     pub(super) fn new(endpoint: Endpoint, number: u32) -> Self {
         Association {
             endpoint,
+            number,
             group: number.wrapping_add(0x5300),
             input: Vec::new(),
             bound: HashMap::new(),
@@ -239,6 +241,7 @@ impl Association {
             server: caller.server,
             is_restricted: caller.is_restricted,
             handles: &self.handles,
+            pipe: self.number,
         };
         bound
             .interface

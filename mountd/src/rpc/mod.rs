@@ -9,6 +9,7 @@ mod lsarpc;
 pub mod ndr;
 pub mod pdu;
 mod samr;
+mod sessions;
 pub mod sid;
 mod srvsvc;
 mod wkssvc;
@@ -16,6 +17,8 @@ mod wkssvc;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ksmbd_tools::config::IPC;
+use ksmbd_tools::status::OpenFile;
 use smb_proto::ipc::{rpc_flag, rpc_status, RpcCommand};
 
 use crate::dispatch::Server;
@@ -54,6 +57,8 @@ pub struct Call<'a> {
     pub is_restricted: bool,
     /// What the caller opened on the pipe.
     handles: &'a Handles,
+    /// The pipe's number.
+    pipe: u32,
 }
 
 impl Call<'_> {
@@ -68,6 +73,28 @@ impl Call<'_> {
                 .global
                 .restrict_anonymous
                 == 0
+    }
+
+    /// Whether the caller may know what others do: root, or one of the `admin users` of IPC$. The module says whose pipe it is;
+    /// where it does not, nobody is an administrator.
+    fn is_administrator(&self) -> bool {
+        if self.is_restricted {
+            return false;
+        }
+        let Ok(files) = self.server.status.open_files() else {
+            return false;
+        };
+        let is_ours = |file: &&OpenFile| file.rpc_handle == Some(self.pipe);
+        let Some(user) = files.iter().find(is_ours).map(|file| file.user.as_str()) else {
+            return false;
+        };
+        let state = &self.server.state;
+        let settings = state.settings();
+        let is_listed = settings.config.share(IPC).is_some_and(|share| {
+            let mut admins = share.admin_users.iter();
+            admins.any(|entry| entry.matches(user, state.accounts()))
+        });
+        is_listed || state.accounts().user(user).is_some_and(|ids| ids.uid == 0)
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server service, [MS-SRVS]: which shares there are.
+//! The server service, [MS-SRVS]: which shares there are. Sessions and open files are in `sessions.rs`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,10 +10,12 @@ use super::ndr::{
     ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr,
 };
 use super::pdu::{fault, SyntaxId};
-use super::{Call, Fault, Interface};
+use super::{sessions, Call, Fault, Interface};
 
 /// Operation numbers, [MS-SRVS] 3.1.4.
 mod operation {
+    pub(super) const FILE_ENUM: u16 = 9;
+    pub(super) const SESSION_ENUM: u16 = 12;
     pub(super) const SHARE_ENUM: u16 = 15;
     pub(super) const SHARE_GET_INFO: u16 = 16;
     pub(super) const SERVER_GET_INFO: u16 = 21;
@@ -247,6 +249,8 @@ impl Interface for Srvsvc {
     ) -> Result<(), Fault> {
         match number {
             operation::SHARE_ENUM | operation::SHARE_ENUM_STICKY => share_enum(call, input, output),
+            operation::SESSION_ENUM => sessions::session_enum(call, input, output),
+            operation::FILE_ENUM => sessions::file_enum(call, input, output),
             operation::SHARE_GET_INFO => share_get_info(call, input, output),
             operation::SERVER_GET_INFO => server_get_info(call, input, output),
             operation::REMOTE_TOD => remote_tod(input, output),
@@ -278,7 +282,7 @@ fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) ->
     }
 }
 
-fn no_container(level: u32, output: &mut Encoder) {
+pub(super) fn no_container(level: u32, output: &mut Encoder) {
     output.param(&level);
     output.param(&Level {
         level,
@@ -286,7 +290,7 @@ fn no_container(level: u32, output: &mut Encoder) {
     });
 }
 
-fn no_total(output: &mut Encoder) {
+pub(super) fn no_total(output: &mut Encoder) {
     output.param(&0u32);
     output.param(&Unique::<u32>::Null);
 }
@@ -303,7 +307,7 @@ fn share_enum_input<T: Decode>(level: u32, input: &mut Decoder<'_>) -> Decoded<U
 }
 
 /// A union's tag before a pointer.
-fn union_tag(input: &mut Decoder<'_>) -> Decoded<u32> {
+pub(super) fn union_tag(input: &mut Decoder<'_>) -> Decoded<u32> {
     let syntax = input.syntax();
     if syntax == super::ndr::Syntax::Ndr64 {
         input.align(syntax.word())?;

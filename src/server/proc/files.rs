@@ -125,6 +125,9 @@ impl List for Files {
         if let Some(file) = file_of(open) {
             show_file(open, file, out);
         }
+        if let Object::Pipe(pipe) = &open.object {
+            seq_print!(out, "rpc_handle:\t{}\n", pipe.handle());
+        }
         show_name(open, out)?;
         seq_print!(out, "\n");
         Ok(())

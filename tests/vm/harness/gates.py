@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import build
+import licences
 from report import Stop, say
 
 SRC, BUILD = build.SRC, build.BUILD
@@ -189,6 +190,7 @@ GATES = {
     "gate.no-panics": no_panics,
     "gate.clippy-kernel": clippy_kernel,
     "gate.clippy-user": clippy_user,
+    "gate.licences": licences.problems,
 }
 
 

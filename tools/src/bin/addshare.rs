@@ -12,7 +12,7 @@ use ksmbd_tools::atomic::Locked;
 use ksmbd_tools::cli::{self, Action, AddShare};
 use ksmbd_tools::config::document::{classify, fold_name, Document, Line, Severity};
 use ksmbd_tools::config::edit::Text;
-use ksmbd_tools::config::keys::{Key, Lookup};
+use ksmbd_tools::config::keys::{Key, Lookup, Scope};
 use ksmbd_tools::config::{Config, GLOBAL};
 use ksmbd_tools::logger::{self, Target};
 use ksmbd_tools::{lock, paths};
@@ -38,11 +38,14 @@ type Change = (Key, String);
 
 fn run(arguments: &AddShare) -> anyhow::Result<()> {
     let share = arguments.share.as_str();
-    check_share_name(share)?;
-    let mut changes = changes(&arguments.option)?;
     let action = Action::from_flags(arguments.add, arguments.update, arguments.delete);
-    if changes.is_empty() && action != Action::Delete {
+    check_share_name(share, action)?;
+    let mut changes: Vec<Change> = arguments.option.iter().filter_map(known).collect();
+    if arguments.option.is_empty() && action != Action::Delete {
         changes = ask()?;
+    }
+    if fold_name(share) == GLOBAL {
+        keep_defaults(&mut changes);
     }
     let path = &arguments.config;
     let locked = Locked::open(path, 0o644).with_context(|| path.display().to_string())?;
@@ -82,21 +85,39 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_share_name(name: &str) -> anyhow::Result<()> {
+/// Defaults of shares may stand among the global keys; a key that means something else there may not be set from here.
+fn keep_defaults(changes: &mut Vec<Change>) {
+    changes.retain(|(key, _)| {
+        let is_default = key.scope() == Scope::Share;
+        if !is_default {
+            log::warn!(
+                "ignored: `{}' means something else for the server",
+                key.name()
+            );
+        }
+        is_default
+    });
+}
+
+fn check_share_name(name: &str, action: Action) -> anyhow::Result<()> {
     match classify(&format!("[{name}]")) {
         Line::Section { name: read, .. } if read == name => {}
         _ => bail!(
             "`{name}' is not a share name: 1 to 63 bytes without brackets, semicolons and hashes"
         ),
     }
-    if fold_name(name) == GLOBAL {
+    // Its keys for shares can be set, as their defaults; it cannot come or go.
+    if fold_name(name) == GLOBAL && matches!(action, Action::Add | Action::Delete) {
         bail!("`{name}' is the section of the global keys, not a share");
     }
     Ok(())
 }
 
-fn changes(options: &[String]) -> anyhow::Result<Vec<Change>> {
-    options.iter().map(|option| change(option)).collect()
+/// What an option of the command line changes. One that changes nothing is named and passed over, as scripts rely on.
+fn known(option: &String) -> Option<Change> {
+    change(option)
+        .inspect_err(|error| log::warn!("ignored: {error:#}"))
+        .ok()
 }
 
 fn change(option: &str) -> anyhow::Result<Change> {
@@ -136,22 +157,21 @@ fn ask() -> anyhow::Result<Vec<Change>> {
     }
 }
 
-/// Refuses a change after which the share could not be served.
+/// Refuses a change after which the daemon could not use the configuration, and says so if the share could not be served.
 fn check_result(path: &Path, text: &str, share: &str) -> anyhow::Result<()> {
     let document = Document::parse(path, text, &|path| std::fs::read_to_string(path));
     let loaded = Config::build(document, &System);
-    let is_served = loaded
-        .config
-        .as_ref()
-        .is_some_and(|config| config.share(share).is_some());
     for diagnostic in &loaded.diagnostics {
         match diagnostic.severity {
             Severity::Warning => log::debug!("{diagnostic}"),
             Severity::Error | Severity::Fatal => log::error!("{diagnostic}"),
         }
     }
-    if !is_served {
-        bail!("nothing was changed: share `{share}' could not be served");
+    let Some(config) = &loaded.config else {
+        bail!("nothing was changed: the daemon could not use the configuration");
+    };
+    if fold_name(share) != GLOBAL && config.share(share).is_none() {
+        log::warn!("share `{share}' cannot be served as it is");
     }
     Ok(())
 }

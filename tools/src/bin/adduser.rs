@@ -123,8 +123,14 @@ fn password(arguments: &AddUser) -> anyhow::Result<Zeroizing<String>> {
     loop {
         let first = ask("New password:", is_terminal)?;
         check_password(&first)?;
-        // What a script sends needs no confirmation.
-        if !is_terminal || *first == *ask("Retype new password:", is_terminal)? {
+        if !is_terminal {
+            // What a script sends needs no confirmation, but a second line is one.
+            return match ask("", is_terminal) {
+                Ok(second) if *second != *first => bail!("passwords do not match"),
+                _ => Ok(first),
+            };
+        }
+        if *first == *ask("Retype new password:", is_terminal)? {
             return Ok(first);
         }
         log::error!("Passwords do not match");

@@ -181,9 +181,13 @@ impl Config {
                 shares.insert(fold_name(&section.name), Arc::new(share));
             }
         }
-        shares
-            .entry(fold_name(IPC))
-            .or_insert_with(|| Arc::new(Share::ipc(IPC)));
+        shares.entry(fold_name(IPC)).or_insert_with(|| {
+            let none = Layers {
+                own: &Values::default(),
+                defaults: &defaults,
+            };
+            Arc::new(Share::build_ipc(IPC, &none, &mut findings))
+        });
         let Findings(mut diagnostics) = findings;
         diagnostics.dedup();
         let fatal = diagnostics

@@ -171,7 +171,7 @@ impl Share {
     ) -> Option<Self> {
         let f = findings;
         if fold_name(&section.name) == fold_name(IPC) {
-            return Some(Share::build_ipc(section, layers, f));
+            return Some(Share::build_ipc(&section.name, layers, f));
         }
         let path = share_path(section, layers, global, f);
         let (force_uid, force_gid) = match forced(layers, accounts, f) {
@@ -232,8 +232,9 @@ impl Share {
         Some(share)
     }
 
-    fn build_ipc(section: &Section, layers: &Layers<'_>, f: &mut Findings) -> Self {
-        let mut share = Share::ipc(&section.name);
+    /// The share of the pipes, which is there without a section of its own, too.
+    pub(super) fn build_ipc(name: &str, layers: &Layers<'_>, f: &mut Findings) -> Self {
+        let mut share = Share::ipc(name);
         // Defaults in [global] are about files: for the pipes only the section's own keys count.
         if let Some(comment) = layers
             .own
@@ -251,6 +252,7 @@ impl Share {
             .unwrap_or(true);
         share.hosts_allow = layers.read(Key::HostsAllow, f, HostList::parse);
         share.hosts_deny = layers.read(Key::HostsDeny, f, HostList::parse);
+        share.admin_users = users(layers, Key::AdminUsers, f);
         share
     }
 }

@@ -26,7 +26,7 @@ def start(server):
         machine.Disk("tmpfs", "size=400m").mount(ROOT)
     os.chmod(ROOT, 0o777)
     run("find", ROOT, "-mindepth", "1", "-delete")
-    server.start({"share": {"path": ROOT}, "other": {"path": ROOT}}, restrict_anonymous="0")
+    server.start({"share": {"path": ROOT}, "other": {"path": ROOT, "oplocks": "no"}}, restrict_anonymous="0", admin_users=machine.USER)
 
 
 def records(name):
@@ -61,7 +61,8 @@ def root_only(_server):
 @suite.test("files", lacks=NOT_OURS)
 def files(server):
     """A client, its session, its share, its open file and its lock are told; strange names break no line."""
-    with client.mounted("share", cache="none") as where:
+    # Under an oplock the client would keep its locks to itself.
+    with client.mounted("other") as where:
         os.mkdir(f"{where}/dir")
         with open(f"{where}/dir/file", "w+b") as file:
             file.write(b"x" * 100)
@@ -72,7 +73,7 @@ def files(server):
             told = [record for record in records("files") if (get(record, "name") or "").startswith("odd")]
             check(len(told) >= 1, f"the open file is not told: {records('files')}")
             check(get(told[0], "name") == "odd\\012name\\134 \\033[2J/file", f"its name is {get(told[0], 'name')!r}")
-            check(get(told[0], "user") == machine.USER and get(told[0], "share") == "share", f"{told[0]}")
+            check(get(told[0], "user") == machine.USER and get(told[0], "share") == "other", f"{told[0]}")
             if server.tools == "ours":
                 table = run(server.tool("control"), "--status").output
                 check("odd\\nname\\ \\u{1b}[2J/file" in table, f"the table shows:\n{table}")
@@ -82,9 +83,9 @@ def files(server):
         check(clients and get(clients[0], "dialect") == "0x0311" and get(clients[0], "state") == "good", f"clients: {clients}")
         sessions = [record for record in records("sessions/sessions") if get(record, "user") == machine.USER]
         check(sessions and get(sessions[0], "state") == "valid", f"sessions: {sessions}")
-        trees = [record for record in records("trees") if get(record, "share") == "share"]
+        trees = [record for record in records("trees") if get(record, "share") == "other"]
         check(trees and get(trees[0], "writable") == "yes", f"trees: {trees}")
-        shares = [record for record in records("shares") if get(record, "name") == "share"]
+        shares = [record for record in records("shares") if get(record, "name") == "other"]
         check(shares and int(get(shares[0], "tree_connects")) == len(trees), f"shares: {shares}")
     wait_for("the open files to be forgotten", lambda: not records("files"), timeout=30)
 
@@ -239,6 +240,75 @@ def disconnect_race(_server):
     wait_for("the last sessions to end", lambda: not records("sessions/sessions"), timeout=60)
 
 
+def srvsvc(user, password):
+    """impacket's connection to the server service, and its calls."""
+    from impacket.dcerpc.v5 import srvs, transport
+
+    pipe = transport.SMBTransport(client.HOST, servers.PORT, r"\srvsvc", user, password)
+    dce = pipe.get_dce_rpc()
+    dce.connect()
+    dce.bind(srvs.MSRPC_UUID_SRVS)
+    return dce, srvs
+
+
+def refused(function):
+    """The Windows error that a call ends with."""
+    from impacket.dcerpc.v5.rpcrt import DCERPCException
+
+    try:
+        function()
+    except DCERPCException as problem:
+        return problem.get_error_code()
+    return 0
+
+
+@suite.test("rpc.sessions", lacks=NO_TOOLS)
+def rpc_sessions(_server):
+    """NetSessEnum by rpcclient and impacket, at every level."""
+    with client.mounted("share") as where:
+        os.listdir(where)
+        said = run("rpcclient", client.HOST, f"-U{machine.USER}%{machine.PASSWORD}", "-c", "netsessenum").output
+        check("WERR" not in said and "NT_STATUS" not in said, said)
+        dce, srvs = srvsvc(machine.USER, machine.PASSWORD)
+        for level, tag in ((0, "Level0"), (1, "Level1"), (2, "Level2"), (10, "Level10"), (502, "Level502")):
+            answer = srvs.hNetrSessionEnum(dce, "\0", "\0", level)
+            entries = answer["InfoStruct"]["SessionInfo"][tag]["Buffer"]
+            check(len(entries) >= 2, f"level {level} has {len(entries)} sessions")
+            prefix = f"sesi{level}_"
+            check(any(entry[f"{prefix}cname"].rstrip("\0") == "127.0.0.1" for entry in entries), f"level {level} does not name the client")
+            if level:
+                check(any(entry[f"{prefix}username"].rstrip("\0") == machine.USER for entry in entries), f"level {level} does not name the user")
+        check(refused(lambda: srvs.hNetrSessionEnum(dce, "\0", "nobodyhere\0", 10)) == 2221, "a user who is not there is not said to be missing")
+        dce.disconnect()
+
+
+@suite.test("rpc.files", lacks=NO_TOOLS)
+def rpc_files(_server):
+    """NetFileEnum by rpcclient and impacket."""
+    with client.mounted("share") as where, open(f"{where}/of-rpc.txt", "wb") as file:
+        file.write(b"x")
+        file.flush()
+        said = run("rpcclient", client.HOST, f"-U{machine.USER}%{machine.PASSWORD}", "-c", "netfileenum").output
+        check("of-rpc.txt" in said, said)
+        dce, srvs = srvsvc(machine.USER, machine.PASSWORD)
+        answer = srvs.hNetrFileEnum(dce, "\0", "\0", 3)
+        paths = {entry["fi3_path_name"].rstrip("\0"): entry["fi3_username"].rstrip("\0") for entry in answer["InfoStruct"]["FileInfo"]["Level3"]["Buffer"]}
+        check(paths.get("C:\\share\\of-rpc.txt") == machine.USER, f"{paths}")
+        answer = srvs.hNetrFileEnum(dce, "\0", "\0", 2)
+        check(len(answer["InfoStruct"]["FileInfo"]["Level2"]["Buffer"]) == len(paths), "level 2 has another number of files")
+        dce.disconnect()
+
+
+@suite.test("rpc.refused", lacks=NO_TOOLS)
+def rpc_refused(_server):
+    """Who is no administrator sees who is connected, and not what others do."""
+    dce, srvs = srvsvc(machine.OTHER, machine.OTHER_PASSWORD)
+    check(refused(lambda: srvs.hNetrFileEnum(dce, "\0", "\0", 3)) == 5, "anybody could list open files")
+    check(refused(lambda: srvs.hNetrSessionEnum(dce, "\0", "\0", 502)) == 5, "anybody could list what sessions do")
+    check(refused(lambda: srvs.hNetrSessionEnum(dce, "\0", "\0", 10)) == 0, "nobody could list who is connected")
+    dce.disconnect()
+
+
 @suite.test("without-module", lacks={**NO_TOOLS})
 def without_module(server):
     """One clear sentence each when there is nothing to ask, and when it is the C module."""
@@ -254,4 +324,4 @@ def without_module(server):
         check(said.status == 1 and "cannot disconnect" in said.output and len(said.output.splitlines()) == 1, f"{said}")
     finally:
         stock.reset()
-    server.start({"share": {"path": ROOT}, "other": {"path": ROOT}})
+    server.start({"share": {"path": ROOT}, "other": {"path": ROOT, "oplocks": "no"}})
