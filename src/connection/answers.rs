@@ -15,7 +15,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use smb_proto::header::{Command, Header};
 
-use crate::smb2::chain::Job;
+use crate::smb2::job::OwnedJob;
 
 use super::{Connection, Standing};
 
@@ -50,7 +50,7 @@ fn limit(standing: Standing) -> usize {
 }
 
 struct Postponed {
-    jobs: KVec<Job>,
+    jobs: KVec<OwnedJob>,
     is_closed: bool,
 }
 
@@ -89,24 +89,27 @@ impl Answers {
 }
 
 impl Connection {
-    /// Reserves what the job's answers may take, and gives the job back to be done now. Otherwise it is put off, or dropped
-    /// if the connection ends.
-    pub(crate) fn reserve(self: &Arc<Self>, mut job: Job) -> Option<Job> {
+    /// Reserves what the job's answers may take, unless that was done, and gives the job back to be done now. Otherwise it is
+    /// put off, or dropped if the connection ends.
+    pub(crate) fn reserve(self: &Arc<Self>, mut job: OwnedJob) -> Option<OwnedJob> {
+        if job.has_reserved() {
+            return Some(job);
+        }
         let (answers, bytes) = (&self.answers, job.expected());
         if answers.count.load(Relaxed) == 0 && answers.take(bytes, limit(self.standing())) {
-            job.set_reserved(bytes);
+            job.as_mut().set_reserved(bytes);
             return Some(job);
         }
         let mut postponed = answers.postponed.lock();
         if postponed.is_closed {
             drop(postponed);
             // A wait is ended in order; what was not begun is not any more.
-            return Some(job).filter(Job::has_begun);
+            return Some(job).filter(|job| job.has_begun());
         }
         if postponed.jobs.reserve(1, GFP_KERNEL).is_err() {
             drop(postponed);
             self.shut_down();
-            return Some(job).filter(Job::has_begun);
+            return Some(job).filter(|job| job.has_begun());
         }
         // There is room: nothing is dropped here.
         let _ = postponed.jobs.push_within_capacity(job);
@@ -133,7 +136,7 @@ impl Connection {
         let limit = limit(self.standing());
         loop {
             let mut postponed = answers.postponed.lock();
-            let Some(bytes) = postponed.jobs.first().map(Job::expected) else {
+            let Some(bytes) = postponed.jobs.first().map(|job| job.expected()) else {
                 return;
             };
             if !answers.take(bytes, limit) {
@@ -143,9 +146,8 @@ impl Connection {
             answers.count.fetch_sub(1, Full);
             drop(postponed);
             if let Ok(mut job) = job {
-                job.set_reserved(bytes);
-                let conn = self.clone();
-                self.enqueue(move || job.run(&conn));
+                job.as_mut().set_reserved(bytes);
+                job.enqueue();
             }
         }
     }
@@ -160,8 +162,7 @@ impl Connection {
         };
         for job in jobs {
             if job.has_begun() {
-                let conn = self.clone();
-                self.enqueue(move || job.run(&conn));
+                job.enqueue();
             }
         }
     }

@@ -83,22 +83,38 @@ impl Drop for Frame {
     }
 }
 
+/// What a frame counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Its request takes a worker, or waits for one.
+    Working,
+    /// Its request waits: it still takes memory, but no worker.
+    Parked,
+    /// Its request is done with.
+    Left,
+}
+
 /// The share of a frame in its connection's load.
 struct FrameLoad {
     conn: Arc<Connection>,
     bytes: usize,
-    /// Whether the frame's request waits: it still takes memory, but no worker.
-    is_parked: bool,
+    place: Place,
 }
 
 impl FrameLoad {
-    /// Lets another frame into work while this one's request waits.
-    fn park(&mut self) {
-        if core::mem::replace(&mut self.is_parked, true) {
+    fn move_to(&mut self, place: Place) {
+        let old = core::mem::replace(&mut self.place, place);
+        if old == place || old == Place::Left {
             return;
         }
         let mut load = self.conn.load.lock();
-        load.working = load.working.saturating_sub(1);
+        if old == Place::Working {
+            load.working = load.working.saturating_sub(1);
+        }
+        if place == Place::Left {
+            load.frames = load.frames.saturating_sub(1);
+            load.bytes = load.bytes.saturating_sub(self.bytes);
+        }
         drop(load);
         self.conn.load_changed.notify_all();
     }
@@ -106,14 +122,7 @@ impl FrameLoad {
 
 impl Drop for FrameLoad {
     fn drop(&mut self) {
-        let mut load = self.conn.load.lock();
-        load.frames = load.frames.saturating_sub(1);
-        load.bytes = load.bytes.saturating_sub(self.bytes);
-        if !self.is_parked {
-            load.working = load.working.saturating_sub(1);
-        }
-        drop(load);
-        self.conn.load_changed.notify_all();
+        self.move_to(Place::Left);
     }
 }
 
@@ -155,9 +164,19 @@ impl Frame {
         self.load.conn.release(bytes);
     }
 
-    /// Notes that the frame's request waits.
+    /// Notes that the frame's request waits: another may take its place.
     pub(crate) fn park(&mut self) {
-        self.load.park();
+        self.load.move_to(Place::Parked);
+    }
+
+    /// Notes that the frame's request is done with.
+    pub(crate) fn leave(&mut self) {
+        self.load.move_to(Place::Left);
+    }
+
+    /// Whether something is reserved for the answer.
+    pub(crate) fn has_reserved(&self) -> bool {
+        self.reserved != 0
     }
 
     /// The connection that the frame came on.
@@ -377,14 +396,6 @@ impl Connection {
         time::monotonic_ms().saturating_sub(self.last_active.load(Relaxed))
     }
 
-    /// Runs `job` on a worker; without memory the connection ends, since a request that is never answered would hold
-    /// the client's credits for good.
-    pub(crate) fn enqueue(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
-        if self.server.io.queue().try_spawn(GFP_KERNEL, job).is_err() {
-            self.shut_down();
-        }
-    }
-
     /// Ends the connection: its thread wakes up and cleans up. Callable from anywhere.
     pub(crate) fn shut_down(&self) {
         self.ended.store(true, Relaxed);
@@ -424,7 +435,7 @@ impl Connection {
         Some(FrameLoad {
             conn: self.clone(),
             bytes,
-            is_parked: false,
+            place: Place::Working,
         })
     }
 

@@ -9,7 +9,7 @@ use kernel::sync::Arc;
 use linux::time;
 
 use super::{Connection, Frame};
-use crate::smb2::chain;
+use crate::smb2::job::Job;
 
 /// The largest frame before anybody logged in, bytes.
 const MAX_UNAUTHENTICATED: usize = 16 << 10;
@@ -86,10 +86,11 @@ pub(crate) fn run(conn: &Arc<Connection>) {
         match next_frame(conn, &mut inbox) {
             Ok(frame) => {
                 conn.last_active.store(time::monotonic_ms(), Relaxed);
-                conn.enqueue(move || {
-                    let conn = frame.connection().clone();
-                    chain::serve(&conn, frame);
-                });
+                match Job::new(frame) {
+                    Ok(job) => job.enqueue(),
+                    // A request that is never answered would hold the client's credits for good.
+                    Err(_) => break,
+                }
             }
             Err(error) if error == EAGAIN && !conn.has_ended() && !is_dead(conn) => {}
             Err(_) => break,

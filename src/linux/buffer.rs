@@ -307,11 +307,17 @@ impl Buffer {
     /// # Errors
     ///
     /// As [`BufferPool::get`]. The content is unchanged then.
+    #[inline]
     pub fn reserve(&mut self, additional: usize) -> Result {
         let needed = self.len.checked_add(additional).ok_or(EOVERFLOW)?;
         if needed <= self.capacity() {
             return Ok(());
         }
+        self.grow(needed)
+    }
+
+    /// Takes a block of at least `needed` bytes, which is more than there are.
+    fn grow(&mut self, needed: usize) -> Result {
         // Doubling keeps repeated growth linear.
         let wanted = needed.max(self.capacity().saturating_mul(2));
         let mut block = self.pool.take(wanted)?;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The life of one frame on a worker: opened, split, each request served in order, the answers signed, sealed and sent.
+//! The requests of one frame, served in order, and their answers, signed, sealed and sent.
 //!
 //! Only this file writes response headers, credits and signatures.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use smb_proto::chain::MIN_ELEMENT_LEN;
 use smb_proto::error;
 use smb_proto::header::{
     Command, FrameKind, Header, HeaderFlags, FRAME_HEADER_LEN, HEADER_LEN, NEXT_COMMAND_AT,
@@ -22,7 +23,7 @@ use crate::session::Channel;
 use super::context::{extend_hash, Context, HashInto, Related, RelatedFile, Stop};
 use super::dispatch;
 use super::reply::{Reply, HEADROOM};
-use super::wait::{Resume, Suspended, Wake, Waker};
+use super::wait::{Resume, Wake, Waker};
 
 /// One frame and how far its requests have been served.
 pub(crate) struct Chain {
@@ -42,34 +43,18 @@ pub(crate) struct Chain {
     expected: usize,
     /// What the clients may cache and learn from the answers, until these are posted.
     untold: KVec<Untold>,
+    /// What goes on with the current request after it waited, and why the wait is over.
+    resume: Option<(KBox<dyn Resume>, Wake)>,
 }
 
-/// Work on a frame: from its beginning, or from where it waited.
-pub(crate) struct Job {
-    chain: Chain,
-    resumed: Option<(KBox<dyn Resume>, Wake)>,
-}
-
-impl Job {
-    /// The most that the answers may take, bytes.
-    pub(crate) fn expected(&self) -> usize {
-        self.chain.expected
-    }
-
-    /// Notes what was reserved for the answers.
-    pub(crate) fn set_reserved(&mut self, bytes: usize) {
-        self.chain.frame.set_reserved(bytes);
-    }
-
-    /// Whether a request of it was begun, and waited.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.resumed.is_some()
-    }
-
-    /// Does it.
-    pub(crate) fn run(self, conn: &Arc<Connection>) {
-        self.chain.run(conn, self.resumed);
-    }
+/// What became of a chain.
+pub(crate) enum Outcome {
+    /// All requests were served, and the answers handed on.
+    Answered,
+    /// A request waits: once the waker was woken, [`Chain::run`] goes on.
+    Waits(Waker),
+    /// The connection must end.
+    Disconnect,
 }
 
 /// The request that is being served.
@@ -83,7 +68,7 @@ struct Current {
 }
 
 impl Current {
-    /// The request at offset `at` of a frame whose structure was checked by [`admit`].
+    /// The request at offset `at` of a frame. Whether more of a compound follow soundly is [`admit`]'s to check.
     fn of(frame: &[u8], at: usize) -> Result<Self, Malformed> {
         if FrameKind::of(frame)? == FrameKind::Smb1 {
             let mut header = Header::request(Command::Negotiate, 0);
@@ -98,14 +83,18 @@ impl Current {
         let header = Header::parse(frame.get(at..).ok_or(Malformed)?)?;
         let distance = usize::try_from(header.next_command()).map_err(|_| Malformed)?;
         let is_last = distance == 0;
+        let end = if is_last {
+            frame.len()
+        } else {
+            at.checked_add(distance).ok_or(Malformed)?
+        };
+        if end.saturating_sub(at) < MIN_ELEMENT_LEN {
+            return Err(Malformed);
+        }
         Ok(Current {
             header,
             at,
-            end: if is_last {
-                frame.len()
-            } else {
-                at.checked_add(distance).ok_or(Malformed)?
-            },
+            end,
             is_last,
         })
     }
@@ -126,89 +115,15 @@ struct Answered {
 enum Step {
     Answered,
     /// It waits for the waker; what answers it then.
-    Parked(Waker, KBox<dyn Resume>),
+    Waits(Waker, KBox<dyn Resume>),
     Disconnect,
-}
-
-/// Serves a frame that the receive loop read. Runs on a worker.
-pub(crate) fn serve(conn: &Arc<Connection>, mut frame: Frame) {
-    let sealed_by = match open_frame(conn, &mut frame) {
-        Ok(sealed_by) => sealed_by,
-        Err(Malformed) => {
-            debug!(conn.server, Conn, "{}: unreadable frame\n", conn.peer);
-            conn.shut_down();
-            return;
-        }
-    };
-    let reply = Reply::new(&conn.server.buffers);
-    let Ok((current, expected)) = admit(conn, frame.bytes()) else {
-        debug!(
-            conn.server,
-            Conn, "{}: bad compound or message id\n", conn.peer
-        );
-        conn.shut_down();
-        return;
-    };
-    let chain = Chain {
-        frame,
-        sealed_by,
-        current,
-        related: Related {
-            is_valid: false,
-            session_id: 0,
-            tree_id: 0,
-            file: RelatedFile::None,
-        },
-        reply,
-        async_id: None,
-        signer: None,
-        answered: None,
-        expected,
-        untold: KVec::new(),
-    };
-    let job = Job {
-        chain,
-        resumed: None,
-    };
-    if let Some(job) = conn.reserve(job) {
-        job.run(conn);
-    }
-}
-
-/// Puts a chain whose wait is over back to work.
-pub(crate) fn enqueue_resumed(conn: &Arc<Connection>, suspended: KBox<Suspended>, wake: Wake) {
-    let on = conn.clone();
-    conn.enqueue(move || {
-        let Suspended { chain, resume } = KBox::into_inner(suspended);
-        let job = Job {
-            chain,
-            resumed: Some((resume, wake)),
-        };
-        if let Some(job) = on.reserve(job) {
-            job.run(&on);
-        }
-    });
-}
-
-/// Decrypts the frame if it is sealed.
-fn open_frame(
-    conn: &Arc<Connection>,
-    frame: &mut Frame,
-) -> Result<Option<Arc<Channel>>, Malformed> {
-    match FrameKind::of(frame.bytes())? {
-        FrameKind::Smb2 => Ok(None),
-        // Only before NEGOTIATE, which looks at the frame itself.
-        FrameKind::Smb1 if conn.negotiated().is_none() => Ok(None),
-        FrameKind::Transform => conn.open_sealed(frame).map(Some),
-        FrameKind::Smb1 | FrameKind::Compression => Err(Malformed),
-    }
 }
 
 /// Checks the compound's structure once, takes the credits of all its requests, and gives the first of them and the most that
 /// the answers may take, bytes. A client that breaks a rule here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
 fn admit(conn: &Connection, frame: &[u8]) -> Result<(Current, usize), Malformed> {
     let first = Current::of(frame, 0)?;
-    if FrameKind::of(frame)? != FrameKind::Smb2 {
+    if first.is_last {
         conn.consume_credits(&first.header)?;
         return Ok((first, answers::expected(&first.header)));
     }
@@ -221,19 +136,76 @@ fn admit(conn: &Connection, frame: &[u8]) -> Result<(Current, usize), Malformed>
 }
 
 impl Chain {
+    /// A frame that is not, or no longer, encrypted; `sealed_by` is the session under whose keys it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] for what costs the client the connection.
+    pub(super) fn new(
+        conn: &Arc<Connection>,
+        frame: Frame,
+        sealed_by: Option<Arc<Channel>>,
+    ) -> Result<Self, Malformed> {
+        let (current, expected) = admit(conn, frame.bytes())?;
+        Ok(Chain {
+            frame,
+            sealed_by,
+            current,
+            related: Related {
+                is_valid: false,
+                session_id: 0,
+                tree_id: 0,
+                file: RelatedFile::None,
+            },
+            reply: Reply::new(&conn.server.buffers),
+            async_id: None,
+            signer: None,
+            answered: None,
+            expected,
+            untold: KVec::new(),
+            resume: None,
+        })
+    }
+
+    /// The most that the answers may take, bytes.
+    pub(super) fn expected(&self) -> usize {
+        self.expected
+    }
+
+    /// Notes what was reserved for the answers.
+    pub(super) fn set_reserved(&mut self, bytes: usize) {
+        self.frame.set_reserved(bytes);
+    }
+
+    /// Whether something is reserved for the answers.
+    pub(super) fn has_reserved(&self) -> bool {
+        self.frame.has_reserved()
+    }
+
+    /// Whether the current request was begun, and waited.
+    pub(super) fn has_waited(&self) -> bool {
+        self.resume.is_some()
+    }
+
+    /// Notes why the wait is over.
+    pub(super) fn set_woken(&mut self, wake: Wake) {
+        if let Some((_, woken)) = &mut self.resume {
+            *woken = wake;
+        }
+    }
+
+    /// `MessageId` of the current request.
+    pub(super) fn message_id(&self) -> u64 {
+        self.current.header.message_id()
+    }
+
     /// Serves the requests from the current one on, then sends the answers.
-    fn run(mut self, conn: &Arc<Connection>, mut resumed: Option<(KBox<dyn Resume>, Wake)>) {
+    pub(super) fn run(&mut self, conn: &Arc<Connection>) -> Outcome {
         loop {
-            match self.step(conn, resumed.take()) {
-                Step::Disconnect => return conn.shut_down(),
-                Step::Parked(waker, resume) => match self.park(conn, waker, resume) {
-                    None => return,
-                    Some((chain, resume, wake)) => {
-                        self = chain;
-                        resumed = Some((resume, wake));
-                        continue;
-                    }
-                },
+            let resumed = self.resume.take();
+            match self.step(conn, resumed) {
+                Step::Disconnect => return Outcome::Disconnect,
+                Step::Waits(waker, resume) => return self.suspend(conn, waker, resume),
                 Step::Answered => {}
             }
             self.async_id = None;
@@ -242,13 +214,14 @@ impl Chain {
             }
             let next = Current::of(self.frame.bytes(), self.current.end);
             let (Ok(next), Ok(())) = (next, self.close_element(true)) else {
-                return conn.shut_down();
+                return Outcome::Disconnect;
             };
             self.current = next;
         }
         if self.close_element(false).is_err() || self.send(conn).is_err() {
-            conn.shut_down();
+            return Outcome::Disconnect;
         }
+        Outcome::Answered
     }
 
     /// Serves the current request and writes its response's header.
@@ -316,7 +289,7 @@ impl Chain {
                 self.reply.discard();
                 return Step::Answered;
             }
-            Err(Stop::Wait(waker, resume)) => return Step::Parked(waker, resume),
+            Err(Stop::Wait(waker, resume)) => return Step::Waits(waker, resume),
             Err(Stop::Failed(status)) => {
                 if self.write_error().is_err() {
                     return Step::Disconnect;
@@ -403,40 +376,32 @@ impl Chain {
     }
 
     /// Sends everything that was answered.
-    fn send(self, conn: &Arc<Connection>) -> Result {
-        let Chain {
-            mut frame,
-            sealed_by,
-            reply,
-            untold,
-            ..
-        } = self;
-        if reply.is_empty() {
+    fn send(&mut self, conn: &Arc<Connection>) -> Result {
+        if self.reply.is_empty() {
             return Ok(());
         }
-        let reserved = frame.take_reserved();
+        let reply = core::mem::replace(&mut self.reply, Reply::new(&conn.server.buffers));
+        let reserved = self.frame.take_reserved();
         // The request is done with: while its answer waits for its turn, another may take its place.
-        drop(frame);
-        let posted = match sealed_by {
+        self.frame.leave();
+        let posted = match self.sealed_by.take() {
             Some(channel) => conn.send_sealed(&channel, reply, reserved),
             None => conn.send_plain(reply, reserved),
         };
-        drop(untold);
+        self.untold.clear();
         posted
     }
 
-    /// Sends the interim response of the current request and parks the chain; gives everything back if the wait is
-    /// over already.
-    fn park(
-        mut self,
+    /// Sends the interim response of the current request, which is about to wait.
+    fn suspend(
+        &mut self,
         conn: &Arc<Connection>,
         waker: Waker,
         resume: KBox<dyn Resume>,
-    ) -> Option<(Chain, KBox<dyn Resume>, Wake)> {
+    ) -> Outcome {
         // What was answered so far does not wait with it: interim responses go out alone.
         if self.send_answered(conn).is_err() {
-            conn.shut_down();
-            return None;
+            return Outcome::Disconnect;
         }
         // The refusal of a login that is held back tells nothing before it goes out.
         let is_told = self.current.header.command() != Ok(Command::SessionSetup);
@@ -448,27 +413,8 @@ impl Chain {
         }
         self.frame.release();
         self.frame.park();
-        let header = self.current.header;
-        let suspended = match KBox::new(
-            Suspended {
-                chain: self,
-                resume,
-            },
-            GFP_KERNEL,
-        ) {
-            Ok(suspended) => suspended,
-            Err(_) => {
-                conn.shut_down();
-                return None;
-            }
-        };
-        match waker.park(&header, suspended) {
-            Ok(()) => None,
-            Err((suspended, wake)) => {
-                let Suspended { chain, resume } = KBox::into_inner(suspended);
-                Some((chain, resume, wake))
-            }
-        }
+        self.resume = Some((resume, Wake::Ready));
+        Outcome::Waits(waker)
     }
 
     /// Sends the responses before the current one, if there are any.

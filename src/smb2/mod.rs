@@ -8,6 +8,7 @@
 pub(crate) mod chain;
 pub(crate) mod context;
 mod dispatch;
+pub(crate) mod job;
 pub(crate) mod reply;
 pub(crate) mod wait;
 

@@ -3,16 +3,15 @@
 //! Requests that wait: for a lock, an oplock break, a change, pipe data.
 //!
 //! A handler that must wait takes a [`Waker`], gives clones of it to whatever may end the wait, and returns
-//! [`Stop::Wait`](super::context::Stop::Wait). The chain is then parked, no worker is held, and the first
-//! [`Waker::wake`] puts it on the work queue again. A wake-up before the chain is parked is remembered.
+//! [`Stop::Wait`](super::context::Stop::Wait). The job is then parked, no worker is held, and the first
+//! [`Waker::wake`] puts it on the work queue again. A wake-up before the job is parked is remembered.
 //!
 //! Lock order: `Parked::state` is a leaf. While a request waits, its connection's table of parked requests and the
-//! parked chain refer to each other; a wake-up takes the chain out, and the end of a connection wakes everything.
+//! parked job refer to each other; a wake-up takes the job out, and the end of a connection wakes everything.
 
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use smb_proto::header::Header;
 use smb_proto::status::NtStatus;
 
 use crate::connection::parked::Listed;
@@ -20,8 +19,8 @@ use crate::connection::Connection;
 use crate::files::Tree;
 use crate::session::Session;
 
-use super::chain::{self, Chain};
 use super::context::{Context, Handled, Stop};
+use super::job::OwnedJob;
 use super::reply::Reply;
 
 /// How a wait ended.
@@ -39,20 +38,14 @@ pub(crate) trait Resume: Send {
     fn resume(&mut self, wake: Wake, context: &mut Context<'_>, reply: &mut Reply) -> Handled;
 }
 
-/// A chain that stopped at a request that waits.
-pub(crate) struct Suspended {
-    pub(crate) chain: Chain,
-    pub(crate) resume: KBox<dyn Resume>,
-}
-
 enum State {
     /// The handler is still at work.
     Running,
     /// The handler is still at work, but what it will wait for has happened.
     WokenEarly(Wake),
-    /// The chain waits.
-    Waiting(KBox<Suspended>),
-    /// The chain went back to work, or never waited.
+    /// The job waits.
+    Waiting(OwnedJob),
+    /// The job went back to work, or never waited.
     Over,
 }
 
@@ -95,7 +88,7 @@ impl Waker {
 
     /// Ends the wait. Only the first call does anything.
     pub(crate) fn wake(&self, wake: Wake) {
-        let suspended = {
+        let job = {
             let mut state = self.0.state.lock();
             match core::mem::replace(&mut *state, State::Over) {
                 State::Running => {
@@ -107,20 +100,16 @@ impl Waker {
                     return;
                 }
                 State::Over => return,
-                State::Waiting(suspended) => suspended,
+                State::Waiting(job) => job,
             }
         };
         self.0.conn.parked.remove(self.0.async_id);
-        chain::enqueue_resumed(&self.0.conn, suspended, wake);
+        job.resume(wake);
     }
 
-    /// Parks the chain; gives it back with the reason if the wait is over already.
-    pub(crate) fn park(
-        &self,
-        header: &Header,
-        suspended: KBox<Suspended>,
-    ) -> Result<(), (KBox<Suspended>, Wake)> {
-        let refused = match self.0.conn.parked.insert(header.message_id(), self.clone()) {
+    /// Parks the job; gives it back with the reason if the wait is over already.
+    pub(crate) fn park(&self, message_id: u64, job: OwnedJob) -> Result<(), (OwnedJob, Wake)> {
+        let refused = match self.0.conn.parked.insert(message_id, self.clone()) {
             Ok(Listed::Yes) => None,
             Ok(Listed::Cancelled) => Some(Wake::Ended(NtStatus::CANCELLED)),
             Err(_) => Some(Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES)),
@@ -133,9 +122,9 @@ impl Waker {
         if let Some(wake) = wake {
             drop(state);
             self.0.conn.parked.remove(self.0.async_id);
-            return Err((suspended, wake));
+            return Err((job, wake));
         }
-        *state = State::Waiting(suspended);
+        *state = State::Waiting(job);
         Ok(())
     }
 }
