@@ -106,7 +106,7 @@ impl Current {
 
 /// A finished response of the chain.
 struct Answered {
-    /// Its place in the reply, without padding.
+    /// Its place in the reply.
     place: (usize, usize),
     signer: Option<Arc<Channel>>,
 }
@@ -350,12 +350,11 @@ impl Chain {
             self.reply.pad()?;
         }
         if more {
-            self.reply.flatten()?;
+            let distance = self.reply.pad()?;
             self.answered = Some(Answered {
                 place: self.reply.place(),
                 signer: self.signer.clone(),
             });
-            let distance = self.reply.pad()?;
             let distance = u32::try_from(distance).map_err(|_| NtStatus::INTERNAL_ERROR)?;
             let element = self.reply.element_mut();
             let at = NEXT_COMMAND_AT..NEXT_COMMAND_AT + size_of::<u32>();
