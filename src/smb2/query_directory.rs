@@ -123,6 +123,15 @@ fn put_back(file: &OpenedFile, enumeration: Enumeration) {
     }
 }
 
+/// What was found of an entry. One that cannot be looked at does not hide the others; but for want of memory no
+/// entry may be missing from a listing that succeeds, since the client would take it for deleted.
+fn looked_at<T>(found: Result<T, NtStatus>) -> Result<Option<T>, NtStatus> {
+    match found {
+        Err(NtStatus::INSUFFICIENT_RESOURCES) => Err(NtStatus::INSUFFICIENT_RESOURCES),
+        other => Ok(other.ok()),
+    }
+}
+
 /// How a directory is listed.
 struct View<'a> {
     tree: &'a Tree,
@@ -207,11 +216,8 @@ impl View<'_> {
                 return Ok(Some(entries.push(w, &entry)));
             }
             Candidate::Named(name) => {
-                match lookup::entry(self.scope, share, self.directory, name) {
-                    Ok(path) => (path, name),
-                    // One that cannot be looked at does not hide the others.
-                    Err(_) => (None, name),
-                }
+                let found = lookup::entry(self.scope, share, self.directory, name);
+                (looked_at(found)?.flatten(), name)
             }
             Candidate::Exact(name) => match self.exact(name, &mut spelled)? {
                 Some(path) => {
@@ -225,7 +231,7 @@ impl View<'_> {
             return Ok(None);
         };
         let read = FileAttributes::read_named(self.scope, self.tree, &path, name.as_bytes());
-        let Ok(attributes) = read else {
+        let Some(attributes) = looked_at(read)? else {
             return Ok(None);
         };
         let ea_size = if self.class.has_ea_size() {
