@@ -25,7 +25,7 @@ use crate::smb2::wait::Waker;
 
 use super::breaks;
 use super::links::{Links, Removal};
-use super::locks::{FileLocks, Wakers};
+use super::locks::{FileLocks, LockCount, Wakers};
 use super::notify::{WatchCount, Watches};
 use super::oplocks::{
     Actor, Cached, Caching, DataOpens, LeaseId, Notices, Situation, Target, Wanted,
@@ -53,6 +53,7 @@ pub(super) struct Inner {
 #[pin_data]
 pub(crate) struct FileState {
     key: InodeKey,
+    pub(super) lock_count: LockCount,
     /// Whether there are byte-range locks, for those who read and write without any.
     pub(super) is_locked: Atomic<bool>,
     #[pin]
@@ -77,6 +78,7 @@ struct Table {
     #[pin]
     watched: Mutex<KVec<Watched>>,
     watch_count: WatchCount,
+    lock_count: LockCount,
     #[pin]
     tick: DelayedWork<Table>,
 }
@@ -120,11 +122,13 @@ pub(crate) enum Admitted {
 
 impl OpenFiles {
     pub(crate) fn new() -> Result<Self> {
+        let lock_count = LockCount::new()?;
         let init = pin_init!(Table {
             by_key <- new_mutex!(RBTree::new()),
             leases <- new_mutex!(RBTree::new()),
             watched <- new_mutex!(KVec::new()),
             watch_count: WatchCount::new(),
+            lock_count,
             tick <- new_delayed_work!(),
         });
         Ok(OpenFiles(Arc::pin_init(init, GFP_KERNEL)?))
@@ -143,7 +147,8 @@ impl OpenFiles {
     ) -> Result<Admitted, NtStatus> {
         let key = asking.path.inode_key();
         let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let fresh = FileState::new(key).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let fresh = FileState::new(key, self.0.lock_count.clone())
+            .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let node = RBTreeNode::new(key, fresh.clone(), GFP_KERNEL).map_err(no_memory)?;
         let lease = asking.wanted.lease();
         let lease_node = match lease {
@@ -348,10 +353,11 @@ impl Inner {
 }
 
 impl FileState {
-    fn new(key: InodeKey) -> Result<Arc<Self>> {
+    fn new(key: InodeKey, lock_count: LockCount) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(FileState {
                 key,
+                lock_count,
                 is_locked: Atomic::new(false),
                 inner <- new_mutex!(Inner {
                     sharing: Summary::new(),

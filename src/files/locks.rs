@@ -8,7 +8,8 @@
 use core::ops::ControlFlow;
 
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::Arc;
 
 use smb_model::locks::{self, Access, Lock, Range, Seen, Sequences, Slot};
 use smb_proto::status::NtStatus;
@@ -17,13 +18,39 @@ use crate::smb2::wait::{Wake, Waker};
 
 use super::inode::FileState;
 
-/// Locks of one file at a time.
-const MAX_HELD: usize = 1 << 16;
-/// Requests that wait for a lock of one file at a time.
-const MAX_WAITING: usize = 4_096;
+/// Locks of one file at a time. All of them may have to be looked at for a new one.
+const MAX_HELD: usize = 1 << 14;
+/// Locks of all files at a time.
+const MAX_HELD_IN_ALL: usize = 1 << 18;
+/// Requests that wait for a lock of one file at a time. All of them are looked at when a lock is released.
+const MAX_WAITING: usize = 1_024;
 
 /// The volatile id of the open that a lock belongs to.
 pub(crate) type Owner = u64;
+
+/// How many locks are held in the whole server.
+#[derive(Clone)]
+pub(super) struct LockCount(Arc<Atomic<usize>>);
+
+impl LockCount {
+    pub(super) fn new() -> Result<Self> {
+        Ok(LockCount(Arc::new(Atomic::new(0), GFP_KERNEL)?))
+    }
+
+    /// Counts a lock in; `false` if there are too many.
+    fn add(&self) -> bool {
+        // Several at once may be refused one lock before the limit.
+        if self.0.fetch_add(1, Relaxed) < MAX_HELD_IN_ALL {
+            return true;
+        }
+        self.sub(1);
+        false
+    }
+
+    fn sub(&self, count: usize) {
+        self.0.fetch_sub(count, Relaxed);
+    }
+}
 
 /// A request that waits for a lock.
 struct Waiter {
@@ -45,6 +72,13 @@ pub(super) struct FileLocks {
     granted: KVec<(u64, Owner)>,
     next_ticket: u64,
     sequences: KVec<(Owner, KBox<Sequences>)>,
+    count: LockCount,
+}
+
+impl Drop for FileLocks {
+    fn drop(&mut self) {
+        self.count.sub(self.held.len());
+    }
 }
 
 /// What became of an attempt to take a lock that may wait.
@@ -77,8 +111,9 @@ impl Wakers {
 }
 
 impl FileLocks {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(count: LockCount) -> Self {
         FileLocks {
+            count,
             held: KVec::new(),
             longest: 0,
             waiting: KVec::new(),
@@ -131,14 +166,19 @@ impl FileLocks {
         if self.held.len() >= MAX_HELD || self.held.reserve(1, GFP_KERNEL).is_err() {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
+        if !self.count.add() {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
         if self.held.is_empty() {
             self.longest = 0;
         }
         let at = self
             .held
             .partition_point(|old| old.range.offset() <= lock.range.offset());
-        let inserted = self.held.insert_within_capacity(at, lock);
-        inserted.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        if self.held.insert_within_capacity(at, lock).is_err() {
+            self.count.sub(1);
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
         self.longest = self.longest.max(lock.range.length());
         Ok(())
     }
@@ -194,20 +234,26 @@ impl FileLocks {
         }
     }
 
-    /// Releases one lock of exactly this range, [MS-FSA] 2.1.5.9.
+    /// Releases one lock of each of exactly these ranges, [MS-FSA] 2.1.5.9, up to the first for which there is an error.
     ///
     /// # Errors
     ///
-    /// `STATUS_RANGE_NOT_LOCKED`.
+    /// `STATUS_RANGE_NOT_LOCKED`, and what comes instead of a range.
     pub(super) fn release(
         &mut self,
         owner: Owner,
-        range: Range,
+        ranges: impl Iterator<Item = Result<Range, NtStatus>>,
         wakers: &mut Wakers,
     ) -> Result<(), NtStatus> {
-        self.forget(owner, range)?;
+        let mut outcome = Ok(());
+        for range in ranges {
+            outcome = range.and_then(|range| self.forget(owner, range));
+            if outcome.is_err() {
+                break;
+            }
+        }
         self.grant_waiting(wakers);
-        Ok(())
+        outcome
     }
 
     /// Takes back the locks that a request took before one that failed.
@@ -220,7 +266,7 @@ impl FileLocks {
                 .filter(|(_, old)| *old == lock)
                 .last();
             if let Some((at, _)) = last {
-                let _ = self.held.remove(at);
+                self.remove(at);
             }
         }
         self.grant_waiting(wakers);
@@ -235,10 +281,15 @@ impl FileLocks {
         let at = found
             .and_then(|at| at.checked_add(first))
             .ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-        self.held
-            .remove(at)
-            .map(drop)
-            .map_err(|_| NtStatus::RANGE_NOT_LOCKED)
+        self.remove(at);
+        Ok(())
+    }
+
+    /// Takes out the lock at `at`.
+    fn remove(&mut self, at: usize) {
+        if self.held.remove(at).is_ok() {
+            self.count.sub(1);
+        }
     }
 
     /// Releases everything of an open that is closed, and ends its waits.
@@ -257,6 +308,7 @@ impl FileLocks {
         }
         let before = self.held.len();
         self.held.retain(|lock| lock.owner != owner);
+        self.count.sub(before.saturating_sub(self.held.len()));
         if self.held.len() != before {
             self.grant_waiting(wakers);
         }
@@ -329,7 +381,7 @@ impl FileState {
         let mut wakers = Wakers::default();
         let mut inner = self.inner.lock();
         if inner.locks.is_none() {
-            let fresh = KBox::new(FileLocks::new(), GFP_KERNEL);
+            let fresh = KBox::new(FileLocks::new(self.lock_count.clone()), GFP_KERNEL);
             inner.locks = Some(fresh.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?);
         }
         let locks = inner.locks.as_mut().ok_or(NtStatus::INTERNAL_ERROR)?;
@@ -395,13 +447,17 @@ impl FileState {
             .unwrap_or(false)
     }
 
-    /// Releases a lock of exactly this range.
+    /// Releases locks of exactly these ranges, up to the first for which there is an error.
     ///
     /// # Errors
     ///
-    /// `STATUS_RANGE_NOT_LOCKED`.
-    pub(crate) fn unlock(&self, owner: Owner, range: Range) -> Result<(), NtStatus> {
-        self.change_locks(|locks, wakers| locks.release(owner, range, wakers))
+    /// `STATUS_RANGE_NOT_LOCKED`, and what comes instead of a range.
+    pub(crate) fn unlock(
+        &self,
+        owner: Owner,
+        ranges: impl Iterator<Item = Result<Range, NtStatus>>,
+    ) -> Result<(), NtStatus> {
+        self.change_locks(|locks, wakers| locks.release(owner, ranges, wakers))
     }
 
     /// Number of locks that `owner` holds.

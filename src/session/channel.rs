@@ -65,21 +65,33 @@ impl Channel {
         }
     }
 
-    /// Whether the channel has a signing key: guests and unfinished logins have none.
-    pub(crate) fn can_sign(&self) -> bool {
+    /// Whether the channel has a signing key of its own: guests and unfinished logins have none.
+    pub(crate) fn has_key(&self) -> bool {
         self.signer.as_ref().is_some()
+    }
+
+    /// What signs: the channel's own key, or while the session is being bound that of the session's first connection,
+    /// [MS-SMB2] 3.3.4.1.1.
+    fn signer(&self) -> Option<&Signer> {
+        if self.is_binding() {
+            return self.session.binding().map(|binding| &binding.signer);
+        }
+        self.signer.as_ref()
+    }
+
+    /// Whether there is anything to sign with.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.signer().is_some()
     }
 
     /// Whether the signature in the header of `pdu` is right.
     pub(crate) fn verify(&self, pdu: &[u8]) -> bool {
-        self.signer
-            .as_ref()
-            .is_some_and(|signer| signer.verify(pdu))
+        self.signer().is_some_and(|signer| signer.verify(pdu))
     }
 
     /// The signature of `message`, whose signature field is taken as zero, and the payload behind it.
     pub(crate) fn sign(&self, message: &[u8], payload: Option<&PageVec>) -> [u8; 16] {
-        match self.signer.as_ref() {
+        match self.signer() {
             Some(signer) => signer.sign(message, payload),
             None => [0; 16],
         }

@@ -20,7 +20,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
-use smb_model::negotiate::Dialect;
+use smb_model::negotiate::{Cipher, Dialect, Signing};
 use smb_proto::status::NtStatus;
 
 use crate::connection::crypto::{Opener, Sealer, Signer};
@@ -54,6 +54,15 @@ pub(crate) struct Sealing {
     pub(crate) opener: Opener,
 }
 
+/// What binds a session to further connections.
+pub(crate) struct Binding {
+    /// Signs the messages of the binding, with the key and the algorithm of the session's first connection, up to the last.
+    pub(crate) signer: Signer,
+    /// What was negotiated on the first connection.
+    pub(crate) signing: Signing,
+    pub(crate) cipher: Option<Cipher>,
+}
+
 /// One session.
 #[pin_data]
 pub(crate) struct Session {
@@ -67,8 +76,8 @@ pub(crate) struct Session {
     must_sign: Atomic<bool>,
     must_encrypt: Atomic<bool>,
     sealing: SetOnce<Sealing>,
-    /// Verifies the requests that bind the session to further connections, which are signed as on its first one.
-    binding_signer: SetOnce<Signer>,
+    /// What binds the session to further connections.
+    binding: SetOnce<Binding>,
     #[pin]
     user: Mutex<Option<Arc<User>>>,
     /// Ids of the connections that serve the session.
@@ -93,7 +102,7 @@ impl Session {
                 must_sign: Atomic::new(false),
                 must_encrypt: Atomic::new(false),
                 sealing: SetOnce::new(),
-                binding_signer: SetOnce::new(),
+                binding: SetOnce::new(),
                 user <- new_mutex!(None),
                 connections <- new_mutex!(KVec::new()),
                 trees <- TreeTable::new(),
@@ -192,16 +201,20 @@ impl Session {
         self.sealing.populate(sealing);
     }
 
-    /// Sets what verifies the requests that bind the session to further connections.
-    pub(crate) fn set_binding_signer(&self, signer: Signer) {
-        self.binding_signer.populate(signer);
+    /// Sets what binds the session to further connections.
+    pub(crate) fn set_binding(&self, binding: Binding) {
+        self.binding.populate(binding);
+    }
+
+    /// What binds the session to further connections; none of guests.
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
     }
 
     /// Whether `pdu`, which asks to bind the session, is signed with the session's key.
     pub(crate) fn verify_binding(&self, pdu: &[u8]) -> bool {
-        self.binding_signer
-            .as_ref()
-            .is_some_and(|signer| signer.verify(pdu))
+        self.binding()
+            .is_some_and(|binding| binding.signer.verify(pdu))
     }
 
     /// Counts a connection in.

@@ -43,6 +43,8 @@ pub(crate) struct Chain {
     expected: usize,
     /// What the clients may cache and learn from the answers, until these are posted.
     untold: KVec<Untold>,
+    /// Where the preauthentication hash of the current response goes.
+    hash_into: Option<HashInto>,
     /// What goes on with the current request after it waited, and why the wait is over.
     resume: Option<(KBox<dyn Resume>, Wake)>,
 }
@@ -163,6 +165,7 @@ impl Chain {
             answered: None,
             expected,
             untold: KVec::new(),
+            hash_into: None,
             resume: None,
         })
     }
@@ -213,12 +216,12 @@ impl Chain {
                 break;
             }
             let next = Current::of(self.frame.bytes(), self.current.end);
-            let (Ok(next), Ok(())) = (next, self.close_element(true)) else {
+            let (Ok(next), Ok(())) = (next, self.close_element(conn, true)) else {
                 return Outcome::Disconnect;
             };
             self.current = next;
         }
-        if self.close_element(false).is_err() || self.send(conn).is_err() {
+        if self.close_element(conn, false).is_err() || self.send(conn).is_err() {
             return Outcome::Disconnect;
         }
         Outcome::Answered
@@ -314,13 +317,7 @@ impl Chain {
             answer.set_flags(answer.flags() | HeaderFlags::SIGNED);
         }
         self.reply.put_header(&answer);
-        match hash_response {
-            Some(HashInto::Connection(hash)) => {
-                conn.set_preauth_hash(extend_hash(&hash, self.reply.element()));
-            }
-            Some(HashInto::Exchange(channel)) => channel.extend_hash(self.reply.element()),
-            None => {}
-        }
+        self.hash_into = hash_response;
         Step::Answered
     }
 
@@ -342,7 +339,7 @@ impl Chain {
 
     /// Pads the finished element of a compound, and signs it. The last one is padded too, as Windows does,
     /// unless pages follow it.
-    fn close_element(&mut self, more: bool) -> Result<(), NtStatus> {
+    fn close_element(&mut self, conn: &Connection, more: bool) -> Result<(), NtStatus> {
         if self.reply.element().is_empty() {
             return Ok(());
         }
@@ -367,6 +364,14 @@ impl Chain {
             if let Some(field) = self.reply.element_mut().get_mut(SIGNATURE_AT..HEADER_LEN) {
                 field.copy_from_slice(&signature);
             }
+        }
+        // Over the response as sent, its signature included.
+        match self.hash_into.take() {
+            Some(HashInto::Connection(hash)) => {
+                conn.set_preauth_hash(extend_hash(&hash, self.reply.element()));
+            }
+            Some(HashInto::Exchange(channel)) => channel.extend_hash(self.reply.element()),
+            None => {}
         }
         if more {
             self.reply.advance();

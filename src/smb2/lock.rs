@@ -22,6 +22,9 @@ use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
 use super::wait::{Resume, Wake};
 
+/// Ranges of one request: each costs a walk over the file's locks, under the lock of the file's state.
+const MAX_RANGES: usize = 1_024;
+
 /// Rights that an open needs, one of them, to lock.
 const LOCKERS: Mask = Mask::READ_DATA
     .union(Mask::WRITE_DATA)
@@ -47,6 +50,9 @@ pub(super) fn serve(
         Seen::Before => return answer(reply),
         Seen::New(slot) => slot,
     };
+    if request.locks.len() > MAX_RANGES {
+        return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
+    }
     let mode = {
         let first = { request.locks }
             .next()
@@ -99,13 +105,13 @@ fn unlock(
     mode: Mode,
     request: &Request<'_>,
 ) -> Result<(), NtStatus> {
-    for element in request.locks {
+    let ranges = { request.locks }.map(|element| {
         match mode.element(element.offset, element.length, element.flags.bits())? {
-            Element::Unlock(range) => state.unlock(owner, range)?,
-            Element::Lock(..) => return Err(NtStatus::INVALID_PARAMETER),
+            Element::Unlock(range) => Ok(range),
+            Element::Lock(..) => Err(NtStatus::INVALID_PARAMETER),
         }
-    }
-    Ok(())
+    });
+    state.unlock(owner, ranges)
 }
 
 /// Takes all ranges or none.
@@ -149,7 +155,8 @@ fn wait_for(
     let waiting = KBox::new(
         Waiting {
             open: open.clone(),
-            ticket: 0,
+            lock,
+            ticket: None,
             slot,
         },
         GFP_KERNEL,
@@ -163,7 +170,7 @@ fn wait_for(
                 return Err(NtStatus::RANGE_NOT_LOCKED.into());
             }
             let mut waiting = waiting;
-            waiting.ticket = ticket;
+            waiting.ticket = Some(ticket);
             Err(Stop::Wait(waker, waiting))
         }
     }
@@ -172,16 +179,44 @@ fn wait_for(
 /// A LOCK that waits.
 struct Waiting {
     open: Arc<Open>,
-    ticket: u64,
+    lock: Lock<Owner>,
+    /// Names the wait, until it is ended.
+    ticket: Option<u64>,
     slot: Option<Slot>,
+}
+
+impl Waiting {
+    /// Ends the wait: whether it ended with the lock.
+    fn end(&mut self, state: &FileState) -> bool {
+        self.ticket
+            .take()
+            .is_some_and(|ticket| state.end_lock_wait(ticket))
+    }
+}
+
+/// A wait whose request is given up without an answer must not leave a lock that nobody knows of.
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let open = self.open.clone();
+        let Ok(file) = open.file() else {
+            return;
+        };
+        let state = &file.admission.state;
+        if self.end(state) {
+            let given_back = state.unlock(self.lock.owner, core::iter::once(Ok(self.lock.range)));
+            // An open that was closed meanwhile has none any more.
+            let _ = given_back;
+        }
+    }
 }
 
 impl Resume for Waiting {
     fn resume(&mut self, wake: Wake, _cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
-        let state = &self.open.file()?.admission.state;
+        let open = self.open.clone();
+        let state = &open.file()?.admission.state;
         // A lock that was granted before the wait was cancelled is held.
-        if state.end_lock_wait(self.ticket) {
-            finish(&self.open, state, self.slot)?;
+        if self.end(state) {
+            finish(&open, state, self.slot)?;
             return answer(reply);
         }
         match wake {

@@ -6,7 +6,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use smb_model::negotiate::{Capabilities, Dialect};
+use smb_model::negotiate::{Capabilities, Dialect, Signing};
 use smb_proto::header::HeaderFlags;
 use smb_proto::session_setup::{Reply as Answer, Request, RequestFlags, SessionFlags};
 use smb_proto::status::NtStatus;
@@ -14,7 +14,7 @@ use smb_proto::status::NtStatus;
 use crate::server::config::Encryption;
 use crate::session::exchange::{Exchange, Login, Progress};
 use crate::session::keys::Material;
-use crate::session::{Channel, Session, SessionState, User};
+use crate::session::{Binding, Channel, Session, SessionState, User};
 
 use super::context::{extend_hash, Context, Handled, HashInto, Stop};
 use super::reply::Reply;
@@ -97,6 +97,7 @@ fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
         let is_signed =
             cx.header.has(HeaderFlags::SIGNED) && channel.session.verify_binding(cx.pdu);
         return if is_signed {
+            cx.channel = Some(channel.clone());
             Ok(())
         } else {
             Err(Stop::Failed(NtStatus::ACCESS_DENIED))
@@ -108,7 +109,7 @@ fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
         Some(_) => return Err(Stop::Failed(NtStatus::ACCESS_DENIED)),
         None => {}
     }
-    if !channel.can_sign() || !cx.header.has(HeaderFlags::SIGNED) {
+    if !channel.has_key() || !cx.header.has(HeaderFlags::SIGNED) {
         return Ok(());
     }
     if !channel.verify(cx.pdu) {
@@ -146,40 +147,56 @@ fn begin(cx: &Context<'_>) -> Result<Arc<Channel>, Stop> {
 
 /// Begins to bind an existing session to this connection, [MS-SMB2] 3.3.5.5.2.
 fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
+    let session = cx.server().sessions.get(id);
+    // Binding proves the knowledge of the session's key. Whoever does is answered with a signature, also when he is refused.
+    let signed = match &session {
+        Some(session) if cx.header.has(HeaderFlags::SIGNED) && session.verify_binding(cx.pdu) => {
+            let channel = Channel::new(session.clone(), true)?;
+            cx.channel = Some(channel.clone());
+            Some(channel)
+        }
+        _ => None,
+    };
     let negotiated = cx.negotiated()?;
-    if !negotiated.dialect.is_3() {
-        return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
+    if let Some(first) = session.as_ref().and_then(|session| session.binding()) {
+        check_signing(first.signing, negotiated.signing)?;
     }
-    if !negotiated
+    let has_channels = negotiated
         .capabilities
-        .contains(Capabilities::MULTI_CHANNEL)
-    {
+        .contains(Capabilities::MULTI_CHANNEL);
+    if !negotiated.dialect.is_3() || !has_channels {
         return Err(Stop::Failed(NtStatus::REQUEST_NOT_ACCEPTED));
     }
-    let session = cx
-        .server()
-        .sessions
-        .get(id)
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
-    session.check_usable()?;
-    let is_same =
-        session.dialect == negotiated.dialect && session.client_guid == negotiated.offer.guid;
-    // Binding proves the knowledge of the session's key.
-    let is_signed = cx.header.has(HeaderFlags::SIGNED) && session.verify_binding(cx.pdu);
-    if !is_same || !is_signed {
-        return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+    let session = session.ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let cipher = session.binding().and_then(|first| first.cipher);
+    if session.dialect != negotiated.dialect || cipher != negotiated.cipher {
+        return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
+    session.check_usable()?;
     let user = session.user().ok_or(NtStatus::USER_SESSION_DELETED)?;
     if user.is_guest || user.is_anonymous {
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
-    let channel = Channel::new(session, true)?;
+    let channel = signed.ok_or(NtStatus::ACCESS_DENIED)?;
+    if session.client_guid != negotiated.offer.guid {
+        return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
+    }
     let limit = cx.server().config().max_sessions_per_connection;
     cx.conn
         .channels
         .insert(&channel, limit)
         .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     Ok(channel)
+}
+
+/// Checks that the connections' algorithms of signing go together. As on Windows, one may stand for another unless either is AES-GMAC.
+fn check_signing(first: Signing, here: Signing) -> Result<(), NtStatus> {
+    match (first, here) {
+        (Signing::AesGmac, Signing::AesGmac) => Ok(()),
+        (Signing::AesGmac, _) => Err(NtStatus::REQUEST_OUT_OF_SEQUENCE),
+        (_, Signing::AesGmac) => Err(NtStatus::NOT_SUPPORTED),
+        _ => Ok(()),
+    }
 }
 
 fn step(
@@ -320,7 +337,7 @@ fn give_keys(
 ) -> Result<(), Stop> {
     let negotiated = cx.negotiated()?;
     let session = &channel.session;
-    if channel.can_sign() {
+    if channel.has_key() {
         return Ok(());
     }
     // A channel's key comes of its own authentication, also where it is bound to an older session.
@@ -328,7 +345,11 @@ fn give_keys(
     if channel.is_binding() {
         return Ok(());
     }
-    session.set_binding_signer(material.signer(negotiated.signing)?);
+    session.set_binding(Binding {
+        signer: material.signer(negotiated.signing)?,
+        signing: negotiated.signing,
+        cipher: negotiated.cipher,
+    });
     if must_sign(cx, request, true)? {
         session.require_signing();
     }

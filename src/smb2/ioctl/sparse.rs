@@ -25,6 +25,8 @@ use super::{Control, Target};
 
 /// Bytes of FSCTL_FILE_LEVEL_TRIM's answer.
 const TRIMMED: usize = 4;
+/// Ranges that are trimmed for one request: each costs a transaction of the file system.
+const MAX_TRIMMED: usize = 1_024;
 
 /// Whether the file counts as sparse. Where the share keeps no such mark, every file does: on Linux any may have holes.
 pub(super) fn is_sparse(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Result<bool, NtStatus> {
@@ -110,7 +112,8 @@ pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
     control.require_output(TRIMMED)?;
     let scope = target.tree.enter();
     let mut done = 0u32;
-    for range in request.ranges() {
+    // The client is told how many were done.
+    for range in request.ranges().take(MAX_TRIMMED) {
         let Some(end) = range.offset.checked_add(range.length) else {
             return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
         };

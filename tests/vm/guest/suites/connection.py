@@ -8,7 +8,7 @@ import time
 
 from lib import machine, rawconn
 from lib.proc import check, wait_for
-from lib.rawsmb import CREATE, ECHO, READ
+from lib.rawsmb import CLOSE, CREATE, ECHO, READ
 from lib.registry import Suite
 
 suite = Suite("connection", memory=1536, cost=60)
@@ -134,6 +134,9 @@ def connection_threads():
 
 
 BATCH = 9
+LOCK = 10
+EXCLUSIVE_NOW, UNLOCK = 0x12, 0x04
+NO_RESOURCES = 0xC000009A
 
 
 def acknowledge(raw, notice):
@@ -225,3 +228,34 @@ def trickle(_server):
     except ConnectionError:
         return
     check(False, "the server waits for the frame still")
+
+
+def lock_body(file_id, ranges, sequence=0):
+    """LOCK; `ranges` are (offset, length, flags)."""
+    body = struct.pack("<HHI", 48, len(ranges), sequence) + file_id
+    return body + b"".join(struct.pack("<QQII", offset, length, flags, 0) for offset, length, flags in ranges)
+
+
+@suite.test("many-locks", lacks=NOT_OURS, timeout=120)
+def many_locks(_server):
+    """As many ranges as a message may name are refused at once, and what one may have is bounded and given back."""
+    raw = login()
+    rawconn.more_credits(raw, 1000)
+    file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("locked")))
+    much = [(index * 2, 1, EXCLUSIVE_NOW) for index in range(60_000)]
+    answer = raw.ask(LOCK, lock_body(file_id, much), charge=24)
+    check(answer.status == NO_RESOURCES, f"60,000 ranges were answered with {answer.status:#x}")
+    taken, status = 0, 0
+    while status == 0 and taken < 100_000:
+        ranges = [((taken + index) * 2, 1, EXCLUSIVE_NOW) for index in range(1024)]
+        status = raw.ask(LOCK, lock_body(file_id, ranges)).status
+        taken += 1024 if status == 0 else 0
+    check(status == NO_RESOURCES and taken == 16384, f"{taken} locks, then {status:#x}")
+    some = [(index * 2, 1, UNLOCK) for index in range(1024)]
+    check(raw.ask(LOCK, lock_body(file_id, some)).status == 0, "unlocking many failed")
+    again = [(index * 2, 1, EXCLUSIVE_NOW) for index in range(1024)]
+    check(raw.ask(LOCK, lock_body(file_id, again)).status == 0, "what was unlocked cannot be locked again")
+    check(raw.ask(CLOSE, struct.pack("<HHI", 24, 0, 0) + file_id).status == 0, "CLOSE failed")
+    file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("locked")))
+    check(raw.ask(LOCK, lock_body(file_id, again)).status == 0, "the close left locks")
+    raw.close_socket()

@@ -34,7 +34,7 @@ def start(server):
     if not os.path.ismount(ROOT):
         machine.Disk("ext4").mount(ROOT)
     empty()
-    server.start({"share": {"path": ROOT}})
+    server.start({"share": {"path": ROOT}}, server_multi_channel_support="yes")
 
 
 def empty():
