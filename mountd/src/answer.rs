@@ -38,7 +38,7 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
         || account == guest
         || settings.config.global.map_to_guest == MapToGuest::BadUser;
     if !becomes_guest {
-        state.note(format_args!(
+        state.note_login(format_args!(
             "login of `{}` refused: there is no such user",
             account.escape_debug()
         ));
@@ -113,7 +113,7 @@ pub fn logout(state: &State, request: &LogoutRequest) {
         return;
     }
     if bad_password {
-        state.note(format_args!("login of `{account}` refused: wrong password"));
+        state.note_login(format_args!("login of `{account}` refused: wrong password"));
         state.login_failed(account);
     } else {
         state.login_succeeded(account);

@@ -6,6 +6,7 @@
 //! the worker speaks with the module over [`link`] and holds everything that a broken message could harm.
 
 pub mod answer;
+pub mod discovery;
 pub mod dispatch;
 pub mod link;
 pub mod list;

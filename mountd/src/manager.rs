@@ -21,6 +21,7 @@ use nix::unistd::{setsid, Pid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use crate::discovery;
 use crate::notify::notify;
 use crate::state::{self, Sources};
 use crate::worker::READY;
@@ -124,6 +125,7 @@ pub fn run(arguments: &Mountd) -> anyhow::Result<()> {
     manager.start()?;
     let outcome = manager.watch();
     manager.stop();
+    discovery::withdraw();
     notify("STOPPING=1");
     log::info!("manager ends");
     outcome

@@ -110,6 +110,8 @@ pub struct State {
     failures: Mutex<HashMap<String, u32>>,
     changed: Mutex<HashSet<String>>,
     notes: Mutex<Throttle>,
+    /// Whether the module itself says which logins it refuses.
+    module_tells: bool,
     accounts: Box<dyn Accounts>,
 }
 
@@ -177,6 +179,7 @@ impl State {
             failures: Mutex::default(),
             changed: Mutex::default(),
             notes: Mutex::default(),
+            module_tells: false,
             accounts,
         }
     }
@@ -261,6 +264,23 @@ impl State {
             }
             None => {}
         }
+    }
+
+    /// As [`Self::note`], of a login that the module refuses: one that tells its administrator itself, and from where, is not
+    /// repeated.
+    pub fn note_login(&self, message: std::fmt::Arguments<'_>) {
+        if self.module_tells {
+            log::debug!("{message}");
+        } else {
+            self.note(message);
+        }
+    }
+
+    /// Leaves it to the module to tell which logins it refuses.
+    #[must_use]
+    pub fn with_module_that_tells(mut self, tells: bool) -> Self {
+        self.module_tells = tells;
+        self
     }
 
     /// Number of tree connects to a share.

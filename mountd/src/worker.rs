@@ -12,6 +12,7 @@ use std::thread;
 
 use anyhow::{bail, Context};
 use ksmbd_tools::account::System;
+use ksmbd_tools::control::Module;
 use ksmbd_tools::{paths, subauth};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::prctl;
@@ -22,7 +23,7 @@ use smb_proto::ipc::Command;
 use crate::dispatch::{self, Server};
 use crate::link::{Link, Message, Received};
 use crate::state::{self, Sources, State};
-use crate::{list, startup};
+use crate::{discovery, list, startup};
 
 /// Threads that answer. More than one, because asking for a user may take its time.
 const THREADS: usize = 4;
@@ -47,7 +48,8 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("a text of the configuration is too long for the module"))?;
     let link = Arc::new(Link::open().context("reaching the ksmbd module (is it loaded?)")?);
     let server = Arc::new(Server::new(
-        State::new(settings, Box::new(System)),
+        State::new(settings, Box::new(System))
+            .with_module_that_tells(Module::default().version().is_ok()),
         sub_auth,
     ));
     let queue = start_threads(&server, &link)?;
@@ -192,6 +194,7 @@ impl Events {
                 Received::Done(outcome) if !self.is_ready => {
                     outcome.context("the module refused the start-up request (see the kernel's log; is another daemon running?)")?;
                     self.is_ready = true;
+                    discovery::publish(&self.server.state.settings().config);
                     ready();
                 }
                 Received::Done(Ok(())) => {}
@@ -204,6 +207,7 @@ impl Events {
     fn reload(&self) {
         match state::load(&self.sources, self.server.state.accounts()) {
             Ok(settings) => {
+                discovery::publish(&settings.config);
                 self.server.state.replace(settings);
                 log::info!("configuration and users reloaded");
             }

@@ -11,6 +11,7 @@ pub(crate) mod disconnect;
 pub(crate) mod lifecycle;
 pub(crate) mod listeners;
 pub(crate) mod proc;
+pub(crate) mod refusals;
 pub(crate) mod upkeep;
 
 use kernel::prelude::*;
@@ -32,6 +33,7 @@ use delays::Delays;
 use disconnect::Disconnects;
 use lifecycle::Lifecycle;
 use listeners::Listeners;
+use refusals::Refusals;
 use upkeep::Upkeep;
 
 /// Free large buffers that are kept for reuse, bytes.
@@ -69,6 +71,9 @@ pub(crate) struct Server {
     /// Whom the administrator sent away.
     #[pin]
     pub(crate) disconnects: Disconnects,
+    /// Logins that were refused, for the administrator.
+    #[pin]
+    pub(crate) refusals: Refusals,
     #[pin]
     pub(crate) upkeep: Upkeep,
     pub(crate) buffers: Arc<BufferPool>,
@@ -103,6 +108,7 @@ impl Server {
                 next_connect_id: Atomic::new(1),
                 delays,
                 disconnects <- Disconnects::new(),
+                refusals <- Refusals::new(),
                 upkeep <- Upkeep::new(),
                 buffers,
                 io,

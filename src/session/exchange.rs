@@ -7,7 +7,7 @@ use kernel::prelude::*;
 
 use linux::secret::Secret;
 use smb_model::ntlmv2::Identity;
-use smb_proto::ipc::{user_flag, ACCOUNT_SIZE};
+use smb_proto::ipc::{user_flag, Text, ACCOUNT_SIZE};
 use smb_proto::ntlmssp::{self, Authenticate};
 use smb_proto::spnego::{Mech, NegState, NegTokenResp, Token};
 use smb_proto::status::NtStatus;
@@ -45,6 +45,8 @@ pub(crate) struct Exchange {
     pub(crate) preauth: [u8; 64],
     /// Whether the password was wrong, and the daemon says that it was so too often for this account.
     pub(crate) is_guessing: bool,
+    /// Who was refused, as the client named him, and why: for the administrator, not for the client.
+    pub(crate) refused: Option<(Text<ACCOUNT_SIZE>, &'static str)>,
 }
 
 /// What one token led to.
@@ -78,6 +80,7 @@ impl Exchange {
             step: Step::Start,
             preauth,
             is_guessing: false,
+            refused: None,
         }
     }
 
@@ -168,6 +171,11 @@ impl Exchange {
         Ok(Progress::Continue(token))
     }
 
+    /// Keeps who was refused and why.
+    fn refuse(&mut self, name: &[u8], why: &'static str) {
+        self.refused = Some((Text::new(name).unwrap_or(Text::EMPTY), why));
+    }
+
     /// Checks the answer to the challenge.
     fn finish(
         &mut self,
@@ -186,7 +194,13 @@ impl Exchange {
         let len = writer.len();
         let name = name.get(..len).unwrap_or(&[]);
         let is_anonymous = answer.is_anonymous();
-        let account = login(server, name)?;
+        let account = match login(server, name) {
+            Ok(account) => account,
+            Err((status, why)) => {
+                self.refuse(name, why);
+                return Err(status);
+            }
+        };
         if account.is_guest() {
             debug!(
                 server,
@@ -207,12 +221,7 @@ impl Exchange {
         let logged_on = match prove(challenged, &answer, message, &account) {
             Ok(logged_on) => logged_on,
             Err(status) => {
-                debug!(
-                    server,
-                    Auth,
-                    "{:?}: wrong password\n",
-                    core::str::from_utf8(name)
-                );
+                self.refuse(name, "wrong password");
                 calls::logout(&server.link, &account, true);
                 self.is_guessing = account.flags & user_flag::DELAY_SESSION != 0;
                 return Err(status);
@@ -260,22 +269,23 @@ fn encode(token: &NegTokenResp<'_>) -> Result<KVec<u8>, NtStatus> {
     Ok(buffer)
 }
 
-/// The account `name`, if it may log in.
-fn login(server: &Server, name: &[u8]) -> Result<Account, NtStatus> {
+/// The account `name`, if it may log in; else the status, and why.
+fn login(server: &Server, name: &[u8]) -> Result<Account, (NtStatus, &'static str)> {
     let account = calls::login(&server.link, name).map_err(|error| match error {
-        LinkError::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
-        _ => NtStatus::LOGON_FAILURE,
+        LinkError::NoMemory => (NtStatus::INSUFFICIENT_RESOURCES, "out of memory"),
+        LinkError::NoDaemon => (NtStatus::LOGON_FAILURE, "ksmbd.mountd does not answer"),
+        LinkError::BadAnswer => (
+            NtStatus::LOGON_FAILURE,
+            "ksmbd.mountd answers what cannot be read",
+        ),
     })?;
-    if !account.is_usable() {
-        debug!(
-            server,
-            Auth,
-            "{:?} may not log in\n",
-            core::str::from_utf8(name)
-        );
-        return Err(NtStatus::LOGON_FAILURE);
+    if account.is_usable() {
+        Ok(account)
+    } else if account.flags & user_flag::BAD_USER != 0 {
+        Err((NtStatus::LOGON_FAILURE, "there is no such user"))
+    } else {
+        Err((NtStatus::LOGON_FAILURE, "ksmbd.mountd does not allow it"))
     }
-    Ok(account)
 }
 
 fn prove(

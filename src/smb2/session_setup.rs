@@ -217,6 +217,10 @@ fn step(
     }
     let progress = exchange.advance(cx.server(), request.security_buffer);
     *is_guessing = exchange.is_guessing;
+    if let Some((name, why)) = exchange.refused.take() {
+        let refusals = &cx.server().refusals;
+        refusals.login(&cx.conn.peer, name.bytes(), why);
+    }
     match progress? {
         Progress::Continue(token) => {
             *turn = Some(exchange);
@@ -235,6 +239,13 @@ fn step(
             finish(cx, request, channel, login, &exchange.preauth, reply)
         }
     }
+}
+
+/// Tells the administrator why somebody without a key is refused.
+fn note_guest(cx: &Context<'_>, user: &User, why: &str) {
+    let name = user.account.name;
+    let refusals = &cx.server().refusals;
+    refusals.login(&cx.conn.peer, name.bytes(), why);
 }
 
 /// Gives the session its user and keys.
@@ -259,7 +270,11 @@ fn finish(
         check_same_user(session, &user)?;
     }
     if key.is_none() && must_sign(cx, request, true)? && !is_anonymous {
-        debug!(cx.server(), Auth, "{}: a guest cannot sign\n", cx.conn.peer);
+        note_guest(
+            cx,
+            &user,
+            "a guest cannot sign, and must (`server signing`)",
+        );
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     let key_is_missing = key.is_none();
@@ -272,9 +287,10 @@ fn finish(
         give_keys(cx, request, channel, &material)?;
     }
     if must_seal(cx) && session.sealing().is_none() {
-        debug!(
-            cx.server(),
-            Auth, "{}: a guest cannot encrypt\n", cx.conn.peer
+        note_guest(
+            cx,
+            &user,
+            "who has no key cannot encrypt, and must (`smb3 encryption`)",
         );
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }

@@ -146,8 +146,11 @@ fn ask() -> anyhow::Result<Vec<Change>> {
             io::stderr().flush()?;
         }
         let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 || line.trim().is_empty() {
-            return Ok(changes);
+        match io::stdin().lock().read_line(&mut line)? {
+            0 if changes.is_empty() => bail!("no option was given"),
+            0 => return Ok(changes),
+            _ if line.trim().is_empty() => return Ok(changes),
+            _ => {}
         }
         match change(line.trim_end_matches(['\n', '\r'])) {
             Ok(change) => changes.push(change),

@@ -55,6 +55,7 @@ keys! {
     MaxIpConnections = "max ip connections", Global;
     MaxOpenFiles = "max open files", Global;
     MaxSessionsPerConnection = "max sessions per connection", Global;
+    MulticastDns = "multicast dns register", Global;
     NetbiosName = "netbios name", Global;
     RestrictAnonymous = "restrict anonymous", Global;
     RootDirectory = "root directory", Global;

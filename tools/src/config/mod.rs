@@ -107,6 +107,8 @@ pub struct Global {
     pub smbd_max_io: u32,
     /// Encryption.
     pub encryption: Setting,
+    /// Whether the server is announced by mDNS.
+    pub multicast_dns: bool,
     /// TCP port.
     pub tcp_port: u16,
     /// Workgroup.
@@ -436,6 +438,9 @@ impl Global {
             encryption: values
                 .read(Key::Smb3Encryption, f, value::setting)
                 .unwrap_or(Setting::Auto),
+            multicast_dns: values
+                .read(Key::MulticastDns, f, value::boolean)
+                .unwrap_or(false),
             tcp_port: values
                 .read(Key::TcpPort, f, |text| short(text, 1, u16::MAX))
                 .unwrap_or(445),

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The daemon in trouble: killed, replaced, reloaded under load; broken files; messages from strangers; refusals that are told."""
+
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from lib import client, machine, servers
+from lib.proc import check, run, wait_for
+from lib.registry import Suite
+
+suite = Suite("daemon", cost=120)
+ROOT = "/srv/smb/share"
+CONF = f"{servers.CONF_DIR}/ksmbd.conf"
+USERS = f"{servers.CONF_DIR}/ksmbdpwd.db"
+NO_TOOLS = {kind: "it is about this project's daemon" for kind in ("c", "samba", "ours-module")}
+NO_MODULE = {**NO_TOOLS, "ours-tools": "the module is not ours"}
+SHARES = {"share": {"path": ROOT}}
+
+
+@suite.before
+def start(server):
+    if not os.path.ismount(ROOT):
+        machine.Disk("tmpfs", "size=400m").mount(ROOT)
+    os.chmod(ROOT, 0o777)
+    run("find", ROOT, "-mindepth", "1", "-delete")
+    server.start(SHARES)
+
+
+def processes():
+    """Manager and workers."""
+    return [int(pid) for pid in run("pgrep", "-x", "ksmbd.mountd|ksmbd-mountd", ok=False).output.split()]
+
+
+def worker(server):
+    """The worker's process id: the child of the manager."""
+    children = run("pgrep", "-P", str(server.daemon.pid), ok=False).output.split()
+    return int(children[0]) if children else None
+
+
+class Writer(threading.Thread):
+    """Writes and reads back files on a mount without pause; what goes wrong is kept."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where, self.ended, self.rounds, self.problem = where, threading.Event(), 0, None
+
+    def run(self):
+        try:
+            while not self.ended.is_set():
+                path = f"{self.where}/{self.name}-{self.rounds % 5}"
+                data = os.urandom(200_000)
+                with open(path, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with open(path, "rb") as file:
+                    if file.read() != data:
+                        raise OSError("another content came back")
+                self.rounds += 1
+        except OSError as problem:
+            self.problem = problem
+
+    def finish(self):
+        self.ended.set()
+        self.join(timeout=90)
+        check(not self.is_alive(), "a writer hangs")
+        check(self.problem is None, f"a writer failed after {self.rounds} rounds: {self.problem}")
+        check(self.rounds > 0, "a writer did nothing")
+
+
+def under_load(trouble, rounds):
+    """Calls `trouble` again and again while two clients write; no write may fail, and a new login must work afterwards."""
+    with client.mounted("share") as where:
+        writers = [Writer(where) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        try:
+            for number in range(rounds):
+                trouble(number)
+                time.sleep(0.5)
+        finally:
+            for writer in writers:
+                writer.ended.set()
+        for writer in writers:
+            writer.finish()
+    wait_for("a new login", lambda: client.smbclient("share", "ls", ok=False).status == 0, timeout=60)
+
+
+@suite.test("kill.worker", timeout=240, lacks=NO_TOOLS)
+def kill_worker(server):
+    """kill -9 of the worker: the manager starts another; clients notice nothing."""
+
+    def trouble(_number):
+        old = worker(server)
+        os.kill(old, signal.SIGKILL)
+        wait_for("another worker", lambda: worker(server) not in (None, old), timeout=60)
+
+    under_load(trouble, 3)
+
+
+@suite.test("kill.all", timeout=240, lacks=NO_TOOLS)
+def kill_all(server):
+    """kill -9 of manager and worker: clients work on, and the next daemon takes over what is left."""
+
+    def trouble(_number):
+        for pid in processes():
+            os.kill(pid, signal.SIGKILL)
+        server.daemon.wait(timeout=30)
+        server.start_daemon()
+
+    under_load(trouble, 3)
+
+
+@suite.test("reload", timeout=240, lacks=NO_TOOLS)
+def reload(server):
+    """Reload under load, with shares that come and go and a configuration that is broken every other time."""
+    good = servers.conf_text(servers.GLOBALS, {"share": {**servers.SHARE, "path": ROOT}})
+
+    def trouble(number):
+        machine.write(CONF, good + (f"[extra{number}]\n\tpath = {ROOT}\n" if number % 2 else "[global]\n\ttcp port = many\n"))
+        run(server.tool("control"), "-r")
+        if number % 2:
+            wait_for("the new share", lambda: client.smbclient(f"extra{number}", "ls", ok=False).status == 0, timeout=30)
+
+    under_load(trouble, 6)
+    check("tcp port = many" in server.log_tail() or "reload refused" in open(server.daemon_log, encoding="utf-8").read(), "the broken configuration was not told")
+    machine.write(CONF, good)
+    run(server.tool("control"), "-r")
+
+
+@suite.test("half-written", lacks=NO_TOOLS)
+def half_written(server):
+    """Whatever part of a configuration or a user database is there: the running one stays, or the part is taken; never a crash."""
+    for path in (CONF, USERS):
+        with open(path, "rb") as file:
+            whole = file.read()
+        rng = random.Random(7)
+        for cut in [0, 1, len(whole) // 2, len(whole) - 3] + [rng.randrange(len(whole)) for _ in range(4)]:
+            for tail in (b"", b"\xff\xfe\x00[", b"\n=\n:::\n"):
+                with open(path, "wb") as file:
+                    file.write(whole[:cut] + tail)
+                run(server.tool("control"), "-r")
+                time.sleep(0.05)
+        with open(path, "wb") as file:
+            file.write(whole)
+        run(server.tool("control"), "-r")
+        wait_for("a login", lambda: client.smbclient("share", "ls", ok=False).status == 0, timeout=30)
+    check(worker(server) is not None and server.daemon.poll() is None, "the daemon is gone")
+
+
+@suite.test("broken-database", lacks=NO_TOOLS)
+def broken_database(server):
+    """A database that cannot be read keeps the daemon from starting, with the line; adduser leaves it as it is."""
+    server.control_stop()
+    with open(USERS, "rb") as file:
+        whole = file.read()
+    try:
+        for bad in (b"nonsense\n", whole + b"alice:!!!!\n", whole + b":AAAA\n", b"\x00" * 4096):
+            with open(USERS, "wb") as file:
+                file.write(bad)
+            said = run(server.tool("mountd"), "-n0", ok=False, timeout=60)
+            check(said.status == 1 and USERS in said.output, f"{bad[:20]}: {said}")
+            said = run(server.tool("adduser"), "-a", "-p", "x", "new", ok=False)
+            check(said.status == 1, f"{said}")
+            with open(USERS, "rb") as file:
+                check(file.read() == bad, "the broken database was changed")
+    finally:
+        with open(USERS, "wb") as file:
+            file.write(whole)
+    server.start(SHARES)
+
+
+NETLINK_GENERIC = 16
+
+
+def netlink(port=0):
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    link.bind((port, 0))
+    link.settimeout(5)
+    return link
+
+
+def attribute(kind, payload):
+    data = struct.pack("=HH", 4 + len(payload), kind) + payload
+    return data + b"\0" * (-len(data) % 4)
+
+
+def message(family, command, payload, flags=5):
+    body = struct.pack("=BBH", command, 1, 0) + payload
+    return struct.pack("=IHHII", 16 + len(body), family, flags, 1, 0) + body
+
+
+def answer(link):
+    """The error number that the kernel answers with; 0 is an acknowledgment."""
+    data = link.recv(65536)
+    kind = struct.unpack("=IHHII", data[:16])[1]
+    return -struct.unpack("=i", data[16:20])[0] if kind == 2 else None
+
+
+def family_of(name):
+    link = netlink()
+    link.send(message(16, 3, attribute(2, name.encode() + b"\0"), flags=1))
+    data = link.recv(65536)[20:]
+    link.close()
+    while data:
+        length, kind = struct.unpack("=HH", data[:4])
+        if kind == 1:
+            return struct.unpack("=H", data[4:6])[0]
+        data = data[(length + 3) & ~3 :]
+    raise OSError(f"no family {name}")
+
+
+@suite.test("netlink.module", lacks=NO_MODULE)
+def netlink_module(_server):
+    """Messages that are no daemon's: each is refused with an error, and the module serves on."""
+    family = family_of("SMBD_GENL")
+    link = netlink()
+    rng = random.Random(11)
+    taken = []
+    for command in range(0, 32):
+        for payload in (b"", b"\0" * 4, rng.randbytes(40), rng.randbytes(1500), b"\xff" * 4000):
+            for data in (attribute(command, payload), payload, attribute(command, payload)[:6], attribute(200, payload)):
+                link.send(message(family, command, data))
+                code = answer(link)
+                if code == 0:
+                    taken.append((command, len(payload)))
+    link.close()
+    check(not taken, f"taken from a stranger: {taken}")
+    check(client.smbclient("share", "ls").status == 0, "the server does not serve any more")
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        link = netlink()
+        link.send(message(family, 2, attribute(2, b"\0" * 300)))
+        os._exit(0 if answer(link) == 1 else 1)
+    check(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "nobody's message was not refused with EPERM")
+
+
+@suite.test("netlink.daemon", lacks=NO_TOOLS)
+def netlink_daemon(server):
+    """Messages to the daemon that are not the kernel's, or cannot be read, change nothing."""
+    pid = worker(server)
+    with open("/proc/net/netlink", encoding="ascii") as file:
+        ports = [int(line.split()[2]) for line in file.readlines()[1:] if line.split()[1] == "16"]
+    family = family_of("SMBD_GENL")
+    link = netlink()
+    rng = random.Random(13)
+    for port in ports:
+        if not port:
+            continue
+        for command in range(0, 20):
+            for payload in (b"", rng.randbytes(rng.randrange(3000))):
+                for data in (message(family, command, attribute(command, payload)), rng.randbytes(64), struct.pack("=IHHII", 0xFFFFFFFF, family, 0, 0, 0)):
+                    try:
+                        link.sendto(data, (port, 0))
+                    except OSError:
+                        pass
+    link.close()
+    check(client.smbclient("share", "ls").status == 0, "the server does not serve any more")
+    check(worker(server) == pid, "the worker died")
+
+
+@suite.test("refusals", lacks=NO_MODULE)
+def refusals(server):
+    """A refused login is one line with name, address and reason, and a flood of them is not a flood of lines."""
+    def lines():
+        return [line for line in run("dmesg").output.splitlines() if "refused:" in line]
+
+    before = len(lines())
+    client.smbclient("share", "ls", password="wrong", ok=False)
+    client.smbclient("share", "ls", user="no\u00f6ne", ok=False)
+    new = lines()[before:]
+    check(len(new) == 2, f"{new}")
+    check(f'"{machine.USER}" from 127.0.0.1' in new[0] and "wrong password" in new[0], new[0])
+    check("there is no such user" in new[1], new[1])
+    check("wrong password" not in server.log_tail(), "the daemon repeats it")
+    flood = [subprocess.Popen(["smbclient", f"//{client.HOST}/share", "-Ux%y", "-mSMB3", "-cls"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(30)]
+    for child in flood:
+        child.wait(timeout=120)
+    new = lines()[before:]
+    check(len(new) < 30, f"{len(new)} lines of 32 refusals")
+    machine.write(CONF, servers.conf_text(servers.GLOBALS, {"share": {**servers.SHARE, "path": ROOT, "valid users": machine.OTHER}}))
+    run(server.tool("control"), "-r")
+    time.sleep(0.5)
+    client.smbclient("share", "ls", ok=False)
+    with open(server.daemon_log, encoding="utf-8") as file:
+        told = [line for line in file if "refused on [share]" in line]
+    check(len(told) == 1 and "valid users" in told[0] and "127.0.0.1" in told[0], f"{told}")
