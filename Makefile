@@ -57,7 +57,7 @@ help:
 	@echo '  make clean          remove what was built (not the caches)'
 	@echo
 	@echo 'Working on it:'
-	@echo '  make check          gates: rustfmt, clippy, unsafe only below src/linux, no panics in proto and model, SPDX'
+	@echo '  make check          gates: rustfmt, clippy, unsafe only below src/linux, no panics in proto and model, SPDX, licences of crates'
 	@echo '  make fmt            format with the kernel'\''s rustfmt settings'
 	@echo '  make doc            documentation of the crates that cargo builds'
 	@echo '  make check-in-tree  build as fs/smb/server of an unpacked linux-source'

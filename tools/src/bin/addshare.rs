@@ -40,7 +40,11 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
     let share = arguments.share.as_str();
     let action = Action::from_flags(arguments.add, arguments.update, arguments.delete);
     check_share_name(share, action)?;
-    let mut changes: Vec<Change> = arguments.option.iter().filter_map(known).collect();
+    let mut changes: Vec<Change> = arguments
+        .option
+        .iter()
+        .filter_map(|option| known(option))
+        .collect();
     if arguments.option.is_empty() && action != Action::Delete {
         changes = ask()?;
     }
@@ -114,7 +118,7 @@ fn check_share_name(name: &str, action: Action) -> anyhow::Result<()> {
 }
 
 /// What an option of the command line changes. One that changes nothing is named and passed over, as scripts rely on.
-fn known(option: &String) -> Option<Change> {
+fn known(option: &str) -> Option<Change> {
     change(option)
         .inspect_err(|error| log::warn!("ignored: {error:#}"))
         .ok()
