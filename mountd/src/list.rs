@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,26 +16,50 @@ use nix::fcntl::OFlag;
 use crate::state::State;
 
 /// How long to wait for who asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often to look.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Writes the list into the pipe of the manager's process id.
+/// Writes the list into the pipes of those who ask: named after their process ids, which a signal does not bring this far.
 pub fn answer(state: &State) {
-    let Ok(manager) = i32::try_from(std::os::unix::process::parent_id()) else {
-        return;
+    let text = text(state);
+    let pipes = match pipes(Path::new(paths::RUN)) {
+        Ok(pipes) => pipes,
+        Err(error) => return log::error!("{}: {error}", paths::RUN),
     };
-    let path = paths::list_pipe(manager);
-    if let Err(error) = write(&path, &text(state)) {
-        log::error!("{}: {error}", path.display());
+    for path in pipes {
+        if let Err(error) = write(&path, &text) {
+            log::debug!("{}: {error}", path.display());
+        }
     }
 }
 
-/// The names of the shares, one in each line.
+/// The pipes of whoever asked.
+fn pipes(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_ours = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(paths::LIST_PIPE))
+            .is_some_and(|pid| pid.parse::<u32>().is_ok());
+        if is_ours {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// A head, and a line for each share: its name and its comment.
 fn text(state: &State) -> String {
     let settings = state.settings();
-    let names = settings.config.shares().map(|share| share.name.as_str());
-    names.flat_map(|name| [name, "\n"]).collect()
+    let line = |name: &str, comment: &str| format!("{name:>28}    {comment}\n");
+    let shares = settings.config.shares();
+    line("Name", "Comment")
+        + &shares
+            .map(|share| line(&share.name, &share.comment))
+            .collect::<String>()
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
@@ -47,7 +71,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     pipe.write_all(text.as_bytes())
 }
 
-/// Opens the pipe once its reader has: the C tool signals before it opens, and one that is gone is not waited for without end.
+/// Opens the pipe once its reader has; one that is gone is not waited for without end.
 fn open(path: &Path) -> std::io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let since = Instant::now();
@@ -87,6 +111,29 @@ mod tests {
         });
         write(&path, "share\n").unwrap();
         assert_eq!(reader.join().unwrap(), "share\n");
+    }
+
+    #[test]
+    fn finds_who_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["ksmbd.fifo.12", "ksmbd.fifo.x", "ksmbd.lock", "other"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(
+            pipes(dir.path()).unwrap(),
+            [dir.path().join("ksmbd.fifo.12")]
+        );
+    }
+
+    #[test]
+    fn lists_names_and_comments() {
+        let state = crate::answer::tests::state("[a]\npath=/a\ncomment=all of it\n");
+        let text = text(&state);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(
+            lines,
+            ["Name    Comment", "a    all of it", "IPC$    IPC share"]
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ const ENVIRONMENT: &str = ".SH ENVIRONMENT\n.TP\n.B KSMBD_LOG\nWhich messages ar
 (the default),\n.B debug\nor\n.BR off .\n.TP\n.B JOURNAL_STREAM\nWhen systemd sets it, each message begins with its priority, as\n.BR sd-daemon (3)\nwants it.\n";
 
 const MOUNTD: &str = ".SH SIGNALS\nThe process in\n.I /run/ksmbd.lock\ntakes them.\n.TP\n.B SIGHUP\nReads the configuration and the users again. If they cannot be used, the running ones stay.\n\
-.TP\n.B SIGUSR1\nWrites the names of the shares into\n.IR /run/ksmbd.fifo.PID .\n.TP\n.BR SIGTERM \", \" SIGINT \", \" SIGQUIT\nEnd the daemon. The module goes on serving who is connected, until\n.B \"ksmbd.control \\-\\-shutdown\"\n\
+.TP\n.B SIGUSR1\nWrites the names of the shares into\n.IR /run/ksmbd.fifo.PID ,\nthe pipe of whoever sent it.\n.TP\n.BR SIGTERM \", \" SIGINT \", \" SIGQUIT\nEnd the daemon. The module goes on serving who is connected, until\n.B \"ksmbd.control \\-\\-shutdown\"\n\
 or until another daemon takes over.\n.SH FILES\n.TP\n.I /etc/ksmbd/ksmbd.conf\nThe configuration.\n.TP\n.I /etc/ksmbd/ksmbdpwd.db\nThe users.\n.TP\n.I /etc/ksmbd/ksmbd.subauth\nNumbers that make this server's SIDs its own.\n\
 .TP\n.I /run/ksmbd.lock\nThe process id of the daemon.\n";
 

@@ -17,9 +17,14 @@ pub const STATUS: &str = "/proc/fs/ksmbd";
 /// The loaded module's version.
 pub const MODULE_VERSION: &str = "/sys/module/ksmbd/version";
 
-/// The pipe through which the daemon answers a listing that the process `pid` asked for.
-pub fn list_pipe(pid: i32) -> PathBuf {
-    PathBuf::from(format!("/run/ksmbd.fifo.{pid}"))
+/// Where the pipes are through which the daemon lists its shares.
+pub const RUN: &str = "/run";
+/// What their names begin with; the process id of whoever asked follows.
+pub const LIST_PIPE: &str = "ksmbd.fifo.";
+
+/// The pipe through which the daemon answers the process `pid`, which asked for a listing.
+pub fn list_pipe(pid: u32) -> PathBuf {
+    PathBuf::from(format!("{RUN}/{LIST_PIPE}{pid}"))
 }
 
 /// The file of the domain's sub-authorities, which lies beside the configuration.

@@ -173,10 +173,10 @@ impl Drop for Pipe {
 
 /// Prints what the daemon writes into a pipe that it is asked to answer through.
 fn list() -> anyhow::Result<()> {
-    let Some(manager) = lock::holder(Path::new(paths::LOCK)) else {
-        bail!("ksmbd.mountd does not run")
-    };
-    let path = paths::list_pipe(manager.as_raw());
+    if lock::holder(Path::new(paths::LOCK)).is_none() {
+        bail!("ksmbd.mountd does not run");
+    }
+    let path = paths::list_pipe(std::process::id());
     let named = || path.display().to_string();
     let _ = std::fs::remove_file(&path);
     nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).with_context(named)?;

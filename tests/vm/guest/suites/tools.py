@@ -168,7 +168,7 @@ def control(kind):
             path = f"{PROGRAMS[kind]}/ksmbd.control"
             listed = run(path, "-l").output
             mine = run(f"{PROGRAMS['ours' if kind == 'c' else 'c']}/ksmbd.control", "-l").output
-            names = [sorted(line.strip().lower() for line in text.splitlines() if line.strip() and "INFO" not in line) for text in (listed, mine)]
+            names = [sorted(line.split()[0].lower() for line in text.splitlines() if line.strip() and "Comment" not in line and "INFO" not in line) for text in (listed, mine)]
             check(names[0] == names[1] and "share" in names[0], f"{listed!r} and {mine!r}")
             version = run(path, "-c").output
             check("ksmbd version : 0.1.0" in version, version)
