@@ -16,12 +16,16 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use smb_model::access::Mask;
+use smb_model::lease::Trigger;
+use smb_proto::change_notify::CompletionFilter;
 use smb_proto::fsctl::Fsctl;
 use smb_proto::header::FileId;
 use smb_proto::ioctl::{IoctlFlags, Reply as Answer, Request};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::{Writer, Written};
 
+use crate::files::file::OpenedFile;
+use crate::files::notify::{self, What};
 use crate::files::{Open, Tree};
 use crate::session::Session;
 
@@ -84,6 +88,24 @@ struct Target<'a> {
     session: &'a Session,
     tree: &'a Tree,
     open: &'a Open,
+}
+
+/// What a control that writes changes.
+const WRITTEN: CompletionFilter = CompletionFilter::SIZE.union(CompletionFilter::LAST_WRITE);
+
+impl Target<'_> {
+    /// Takes from others what they cache of the file's data, which is about to change.
+    fn disturb(&self, cx: &Context<'_>, file: &OpenedFile) -> Result<(), NtStatus> {
+        // As for a WRITE: whoever could make a writer wait had to answer before it opened the file.
+        let _ = file.admission.disturb(cx.server(), Trigger::Write, None)?;
+        Ok(())
+    }
+
+    /// Tells those who watch what has changed.
+    fn tell(&self, cx: &Context<'_>, file: &OpenedFile, filter: CompletionFilter) {
+        let root = self.tree.share.directory();
+        notify::changed(&cx.server().files, root, &file.path, What::modified(filter));
+    }
 }
 
 /// A control of an open.

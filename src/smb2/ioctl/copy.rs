@@ -18,7 +18,7 @@ use crate::files::data;
 use crate::files::file::OpenedFile;
 use crate::smb2::context::{Context, Handled, Stop};
 
-use super::{Control, Target};
+use super::{Control, Target, WRITTEN};
 
 /// `ServerSideCopyMaxNumberofChunks`.
 const MAX_CHUNKS: u32 = 256;
@@ -72,7 +72,7 @@ fn id_of(key: &[u8; 24]) -> Option<FileId> {
 
 /// Copies chunks into the target. That the target may be written, and for FSCTL_SRV_COPYCHUNK read, was checked with the
 /// control's code.
-pub(super) fn chunks(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn chunks(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     if control.limit() < CopyReply::SIZE {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
@@ -102,7 +102,11 @@ pub(super) fn chunks(_: &Context<'_>, target: &Target<'_>, control: &mut Control
         chunk_bytes: 0,
         total_bytes: 0,
     };
+    target.disturb(cx, to)?;
     let status = copy.all(&request, &mut done);
+    if done.total_bytes > 0 {
+        target.tell(cx, to, WRITTEN);
+    }
     control.answer(CopyReply::SIZE, |w| done.put(w))?;
     Ok(status)
 }

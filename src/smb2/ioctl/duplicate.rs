@@ -16,7 +16,7 @@ use crate::files::errors::status_of;
 use crate::smb2::context::{Context, Handled, Stop};
 
 use super::sparse::is_sparse;
-use super::{Control, Target};
+use super::{Control, Target, WRITTEN};
 
 /// Bytes that are copied at a time where blocks cannot be shared.
 const STEP: u64 = 1 << 20;
@@ -45,23 +45,24 @@ impl Move {
 }
 
 /// Makes a range of the target share the blocks of a range of the source.
-pub(super) fn extents(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn extents(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let asked = DuplicateExtents::parse(control.request.input)?;
-    duplicate(target, control, &asked, false)
+    duplicate(cx, target, control, &asked, false)
 }
 
 /// As [`extents`], and all or nothing if the client wants it so.
 pub(super) fn extents_ex(
-    _: &Context<'_>,
+    cx: &Context<'_>,
     target: &Target<'_>,
     control: &mut Control<'_>,
 ) -> Handled {
     let asked = DuplicateExtentsEx::parse(control.request.input)?;
     let is_atomic = asked.flags.contains(DuplicateFlags::SOURCE_ATOMIC);
-    duplicate(target, control, &asked.extents, is_atomic)
+    duplicate(cx, target, control, &asked.extents, is_atomic)
 }
 
 fn duplicate(
+    cx: &Context<'_>,
     target: &Target<'_>,
     control: &mut Control<'_>,
     asked: &DuplicateExtents,
@@ -98,7 +99,9 @@ fn duplicate(
         ..range
     };
     if range.len > 0 {
+        target.disturb(cx, to)?;
         share(&scope, from_data, to_data, &range, is_atomic)?;
+        target.tell(cx, to, WRITTEN);
     }
     control.done()
 }

@@ -11,6 +11,7 @@ use linux::path::Path;
 use smb_model::access::Mask;
 use smb_model::attributes::Attributes;
 use smb_model::locks::Access;
+use smb_proto::change_notify::CompletionFilter;
 use smb_proto::fsctl::{parse_set_sparse, AllocatedRange, FileTrim, ZeroData};
 use smb_proto::layout::Fixed;
 use smb_proto::status::NtStatus;
@@ -21,7 +22,7 @@ use crate::files::errors::status_of;
 use crate::files::Tree;
 use crate::smb2::context::{Context, Handled, Stop};
 
-use super::{Control, Target};
+use super::{Control, Target, WRITTEN};
 
 /// Bytes of FSCTL_FILE_LEVEL_TRIM's answer.
 const TRIMMED: usize = 4;
@@ -39,7 +40,7 @@ pub(super) fn is_sparse(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Resu
 }
 
 /// Makes the file sparse, or gives its holes space again.
-pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn set(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
     // The code demands no right: the document does.
     let rights = Mask::WRITE_DATA
@@ -56,6 +57,7 @@ pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
             fill_holes(&scope, data)?;
         }
         attributes::store_sparse(&scope, target.tree, &file.path, on)?;
+        target.tell(cx, file, CompletionFilter::ATTRIBUTES);
     }
     control.done()
 }
@@ -73,7 +75,7 @@ fn fill_holes(scope: &CredScope<'_>, data: &File) -> Result<(), NtStatus> {
 }
 
 /// Zeroes a range, whose part behind the end of the file does not count. A sparse file loses its space there.
-pub(super) fn zero(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn zero(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
     target.open.require_any(Mask::WRITE_DATA)?;
     let data = file.data()?;
@@ -85,6 +87,7 @@ pub(super) fn zero(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
         .state
         .check_locks(owner, start, len, Access::Write)?;
     if len > 0 {
+        target.disturb(cx, file)?;
         let scope = target.tree.enter();
         let how = if is_sparse(&scope, target.tree, &file.path)? {
             Allocate::PunchHole
@@ -99,12 +102,13 @@ pub(super) fn zero(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
             other => other,
         }
         .map_err(status_of)?;
+        target.tell(cx, file, WRITTEN);
     }
     control.done()
 }
 
 /// Deallocates ranges whose content the client no longer needs.
-pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn trim(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
     target.open.require_any(Mask::WRITE_DATA)?;
     let data = file.data()?;
@@ -123,10 +127,15 @@ pub(super) fn trim(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'
             .state
             .check_locks(owner, range.offset, len, Access::Write)?;
         if len > 0 {
+            // What is trimmed reads as zeros from now on.
+            target.disturb(cx, file)?;
             data.allocate(&scope, Allocate::PunchHole, range.offset, len)
                 .map_err(status_of)?;
         }
         done = done.saturating_add(1);
+    }
+    if done > 0 {
+        target.tell(cx, file, WRITTEN);
     }
     control.answer(TRIMMED, |w| w.u32(done))?;
     Ok(NtStatus::SUCCESS)
