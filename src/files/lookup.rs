@@ -13,7 +13,7 @@ use kernel::str::CString;
 use linux::cred::CredScope;
 use linux::dir::{DirEntry, DirPos};
 use linux::file::{Access, File};
-use linux::name::{Name, RelPath, NAME_MAX};
+use linux::name::{Name, RelPath, NAME_MAX, PATH_MAX};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
 use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
@@ -78,16 +78,50 @@ pub(crate) fn entry(
     parent: &Path,
     name: &str,
 ) -> Result<Option<Path>, NtStatus> {
+    match step(scope, share, parent, name) {
+        Err(NtStatus::OBJECT_NAME_NOT_FOUND) => Ok(None),
+        other => other,
+    }
+}
+
+/// Goes from the directory `parent` to one entry of it as it is spelled, and on if that is a link; `None` if there is none,
+/// or the link leads nowhere.
+///
+/// # Errors
+///
+/// `STATUS_OBJECT_NAME_NOT_FOUND` for what clients are not shown, and those of the file system.
+fn step(
+    scope: &CredScope<'_>,
+    share: &Share,
+    parent: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
     let component = Name::new(name.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     match parent.lookup(scope, component, crossing(share)) {
-        Ok(Some(path)) if path.is_symlink() => match walk(scope, share, parent, name) {
-            Err(NtStatus::OBJECT_NAME_NOT_FOUND) => Ok(None),
-            other => other,
-        },
+        Ok(Some(path)) if path.is_symlink() => follow(scope, share, parent, name),
         Ok(found) => Ok(found),
-        Err(e) if e == EXDEV => Ok(None),
+        Err(e) if e == EXDEV => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
         Err(e) => Err(status_of(e)),
     }
+}
+
+/// Follows the link `name` in `parent` wherever in the share it leads: by the way from the root, beneath which it is kept.
+fn follow(
+    scope: &CredScope<'_>,
+    share: &Share,
+    parent: &Path,
+    name: &str,
+) -> Result<Option<Path>, NtStatus> {
+    let no_memory = NtStatus::INSUFFICIENT_RESOURCES;
+    let root = share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL).map_err(|_| no_memory)?;
+    let way = parent.path_below(root, &mut buffer).map_err(status_of)?;
+    if way.is_empty() {
+        return walk(scope, share, root, name);
+    }
+    let way = core::str::from_utf8(way).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let spelled = CString::try_from_fmt(fmt!("{way}/{name}")).map_err(|_| no_memory)?;
+    walk_spelled(scope, share, root, &spelled)
 }
 
 /// Looks up one entry of the directory `parent` in any case of letters.
@@ -147,6 +181,18 @@ fn walk(
     root: &Path,
     name: &str,
 ) -> Result<Option<Path>, NtStatus> {
+    let spelled = CString::try_from_fmt(fmt!("{}", Slashes(name)))
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    walk_spelled(scope, share, root, &spelled)
+}
+
+/// As [`walk`], for a name as the file system spells it.
+fn walk_spelled(
+    scope: &CredScope<'_>,
+    share: &Share,
+    root: &Path,
+    spelled: &CStr,
+) -> Result<Option<Path>, NtStatus> {
     let manner = Walk {
         crossing: crossing(share),
         symlinks: if share.follows_symlinks() {
@@ -156,9 +202,7 @@ fn walk(
         },
         blocking: Blocking::Allowed,
     };
-    let spelled = CString::try_from_fmt(fmt!("{}", Slashes(name)))
-        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let relative = RelPath::new(&spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let relative = RelPath::new(spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     match root.lookup_beneath(scope, relative, manner) {
         Ok(path) => Ok(Some(path)),
         Err(e) if e == ENOENT || e == ENOTDIR => Ok(None),
@@ -205,7 +249,7 @@ fn walk_folded(
         if !at.is_dir() {
             return Err(NtStatus::OBJECT_PATH_NOT_FOUND);
         }
-        at = match walk(scope, share, &at, component)? {
+        at = match step(scope, share, &at, component)? {
             Some(path) => path,
             None => {
                 find_folded(scope, share, &at, component)?.ok_or(NtStatus::OBJECT_PATH_NOT_FOUND)?
@@ -228,7 +272,7 @@ fn find_folded(
     };
     let spelled: &[u8] = spelled.get(..len).unwrap_or(&[]);
     let spelled = core::str::from_utf8(spelled).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
-    walk(scope, share, parent, spelled)
+    step(scope, share, parent, spelled)
 }
 
 /// Reads how an entry that clients call `name` is spelled; its length in `spelled`, if there is one.
