@@ -45,6 +45,10 @@ pub(crate) struct OpenedFile {
     mode: Atomic<u32>,
     /// `CurrentByteOffset`, [MS-FSCC] 2.4.35; only told, never used.
     pub(crate) position: Atomic<u64>,
+    /// Whether the client froze the times of the last write and change, and that of the last access, for what is done through
+    /// this open, [MS-FSCC] 2.4.7.
+    modified_is_frozen: Atomic<bool>,
+    accessed_is_frozen: Atomic<bool>,
     /// Where an enumeration stands; for directories.
     pub(crate) listing: Option<Pin<KBox<Mutex<Option<Listing>>>>>,
 }
@@ -72,6 +76,8 @@ impl OpenedFile {
             posix_delete: Atomic::new(deletes && semantics == Semantics::Posix),
             mode: Atomic::new(options.bits() & MODE),
             position: Atomic::new(0),
+            modified_is_frozen: Atomic::new(false),
+            accessed_is_frozen: Atomic::new(false),
             listing,
         })
     }
@@ -127,6 +133,34 @@ impl OpenedFile {
     /// Says whether this open's close marks the file for deletion.
     pub(crate) fn set_delete_on_close(&self, on: bool) {
         self.delete_on_close.store(on, Relaxed);
+    }
+
+    /// Freezes the times of the last write and change for what is done through this open, or lets them go on; nothing with
+    /// `None`.
+    pub(crate) fn freeze_modified(&self, on: Option<bool>) {
+        if let Some(on) = on {
+            self.modified_is_frozen.store(on, Relaxed);
+            self.apply_frozen();
+        }
+    }
+
+    /// As [`Self::freeze_modified`], the time of the last access.
+    pub(crate) fn freeze_accessed(&self, on: Option<bool>) {
+        if let Some(on) = on {
+            self.accessed_is_frozen.store(on, Relaxed);
+            self.apply_frozen();
+        }
+    }
+
+    /// Whether the time of the last write is frozen.
+    pub(crate) fn keeps_modified(&self) -> bool {
+        self.modified_is_frozen.load(Relaxed)
+    }
+
+    fn apply_frozen(&self) {
+        if let Some(file) = &self.file {
+            file.keep_times(self.keeps_modified(), self.accessed_is_frozen.load(Relaxed));
+        }
     }
 
     /// Sets the position that is told.

@@ -102,7 +102,10 @@ pub(crate) struct OpenFiles(Arc<Table>);
 /// An open that asks to be let in.
 pub(crate) struct Asking<'a> {
     pub(crate) path: &'a Path,
+    /// What it does at once, by which it is checked against the others.
     pub(crate) access: Mask,
+    /// What it may do from then on, against which others are checked.
+    pub(crate) kept: Mask,
     pub(crate) share: Share,
     pub(crate) disposition: Disposition,
     pub(crate) target: Target,
@@ -186,7 +189,7 @@ impl OpenFiles {
             files: self.clone(),
             state,
             entry: asking.path.entry_key(),
-            access: asking.access,
+            access: asking.kept,
             share: asking.share,
             open: asking.target.open.volatile,
             lease,
@@ -320,8 +323,8 @@ impl Inner {
         self.links.reserve().map_err(no_memory)?;
         let cached = self.grant(asking)?;
         self.links.enter(asking.path).map_err(no_memory)?;
-        self.data_opens.add(DataOpens::of(asking.access));
-        self.sharing.add(asking.access, asking.share);
+        self.data_opens.add(DataOpens::of(asking.kept));
+        self.sharing.add(asking.kept, asking.share);
         Ok(Outcome::Yes(cached))
     }
 
@@ -343,7 +346,7 @@ impl Inner {
             directory_leases: asking.directory_leases,
             has_locks: self.locks.as_ref().is_some_and(|locks| !locks.is_empty()),
             opens: self.data_opens,
-            new: DataOpens::of(asking.access),
+            new: DataOpens::of(asking.kept),
         };
         match &mut self.caching {
             Some(caching) => caching.grant(asking.wanted, asking.target, &situation),
@@ -434,6 +437,11 @@ impl Admission {
             open: self.open,
             lease: self.lease,
         }
+    }
+
+    /// The files that are open.
+    pub(super) fn files(&self) -> &OpenFiles {
+        &self.files
     }
 
     /// Says that the file was made for this open: it goes again if the open never comes to be, and nobody else has it.

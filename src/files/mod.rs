@@ -23,11 +23,12 @@ pub(crate) mod pipe;
 pub(crate) mod security;
 pub(crate) mod share;
 pub(crate) mod stream;
+pub(crate) mod stream_table;
 pub(crate) mod tree;
 
 pub(crate) use count::OpenCount;
 pub(crate) use inode::OpenFiles;
 pub(crate) use open::{Object, Open, OpenTable};
 pub(crate) use share::{Share, ShareTable};
-pub(crate) use stream::OpenStreams;
+pub(crate) use stream_table::OpenStreams;
 pub(crate) use tree::{Tree, TreeTable};

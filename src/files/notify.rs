@@ -393,6 +393,30 @@ pub(crate) fn changed(files: &OpenFiles, root: Option<&Path>, path: &Path, what:
     }
 }
 
+/// Tells those who watch that `what` happened to the stream `stream` of the file at `path`.
+pub(super) fn stream_changed(
+    files: &OpenFiles,
+    root: &Path,
+    path: &Path,
+    stream: &str,
+    what: What,
+) {
+    let Some(mut place) = Place::of(files, root, path) else {
+        return;
+    };
+    for part in [":", stream] {
+        // Without memory nobody is told.
+        if place
+            .name
+            .extend_from_slice(part.as_bytes(), GFP_KERNEL)
+            .is_err()
+        {
+            return;
+        }
+    }
+    place.tell(files, root, what);
+}
+
 /// A path as clients write it; `None` if it is not UTF-8, which no client can see, or without memory.
 fn to_utf16(path: &[u8]) -> Option<KVec<u8>> {
     let text = core::str::from_utf8(path).ok()?;

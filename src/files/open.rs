@@ -67,6 +67,19 @@ impl Open {
         }
     }
 
+    /// The file, also of a named stream.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_DEVICE_REQUEST` if it is a pipe.
+    pub(crate) fn base(&self) -> Result<&OpenedFile, NtStatus> {
+        match &self.object {
+            Object::File(file) => Ok(file),
+            Object::Stream(stream) => Ok(&stream.base),
+            Object::Pipe(_) => Err(NtStatus::INVALID_DEVICE_REQUEST),
+        }
+    }
+
     /// Checks that one of the rights in `any_of` was granted.
     pub(crate) fn require_any(&self, any_of: Mask) -> Result<(), NtStatus> {
         if self.granted.intersects(any_of) {

@@ -14,6 +14,7 @@ use smb_model::create::{Action, Existing, Options, Parameters};
 use smb_model::names;
 use smb_proto::change_notify::{Action as Event, CompletionFilter};
 use smb_proto::header::FileId;
+use smb_proto::security::SecurityDescriptor;
 use smb_proto::status::NtStatus;
 
 use crate::server::Server;
@@ -28,7 +29,9 @@ use super::inode::{Admission, Admitted, Asking};
 use super::lookup::{self, Case, Found};
 use super::notify::{self, What};
 use super::oplocks::{self, Cached, Wanted};
+use super::security::Identities;
 use super::stream::{self, Base, Named, OpenedStream};
+use super::stream_table::Busy;
 use super::{Object, Open, Tree};
 
 /// Mode bits of files and directories before the share's masks. Files can be executed as far as the mask lets them: who
@@ -70,6 +73,8 @@ pub(crate) struct Target<'a> {
     pub(crate) case: Case,
     /// Space to reserve for a file that is made or emptied, bytes.
     pub(crate) allocation: Option<u64>,
+    /// The security of a file that is made.
+    pub(crate) security: Option<SecurityDescriptor<'a>>,
     /// Extended attributes of a file that is made or emptied, as FILE_FULL_EA_INFORMATION.
     pub(crate) eas: &'a [u8],
     /// What the client wants to cache.
@@ -134,23 +139,35 @@ impl From<NtStatus> for Failure {
     }
 }
 
-/// Lets an open with the rights `access` in among those that the file has.
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        match busy {
+            Busy::Later => Failure::Later,
+            Busy::Status(status) => Failure::Status(status),
+        }
+    }
+}
+
+/// Lets an open with the rights `granted` in among those that the file has, after doing what needs those of `implied`.
 fn admit(
     server: &Arc<Server>,
     tree: &Tree,
     target: &Target<'_>,
     path: &Path,
-    access: Mask,
+    granted: Mask,
+    implied: Mask,
 ) -> Result<(FileId, Admission, Cached), Failure> {
     let id = server.open_count.new_id();
+    // Who opens a stream shares that with its other opens, and of the file no data.
+    let (access, kept) = if target.stream.is_some() {
+        (Mask::READ_ATTRIBUTES, Mask::READ_ATTRIBUTES)
+    } else {
+        (granted.union(implied), granted)
+    };
     let asking = Asking {
         path,
-        // Who opens a stream shares that with its other opens, and of the file no data.
-        access: if target.stream.is_some() {
-            Mask::READ_ATTRIBUTES
-        } else {
-            access
-        },
+        access,
+        kept,
         share: target.parameters.share,
         disposition: target.parameters.disposition,
         target: oplocks::Target {
@@ -197,10 +214,18 @@ fn open_existing(
     let overwrites = matches!(action, Action::Superseded | Action::Overwritten);
     let access = granted.union(parameters.implied_access());
     let deletes = target.stream.is_none() && access.contains(Mask::DELETE);
-    if deletes && tree.share.has_streams() && server.streams.forbid_delete(path.inode_key()) {
-        return Err(NtStatus::SHARING_VIOLATION.into());
+    let (id, admission, cached) = admit(
+        server,
+        tree,
+        target,
+        &path,
+        granted,
+        parameters.implied_access(),
+    )?;
+    // Counted in already: an open of a stream that comes now comes after this one.
+    if deletes && tree.share.has_streams() {
+        server.streams.check_delete(path.inode_key())?;
     }
-    let (id, admission, cached) = admit(server, tree, target, &path, access)?;
     if target.stream.is_some() {
         let admitted = Given {
             id,
@@ -375,7 +400,7 @@ fn make(
         let path = file.path().clone();
         (path, access.map(|_| file))
     };
-    let (id, admission, cached) = match admit(server, tree, target, &path, granted) {
+    let (id, admission, cached) = match admit(server, tree, target, &path, granted, Mask::NONE) {
         Ok(admitted) => admitted,
         // Somebody opened it before its maker.
         Err(Failure::Later) => return Err(NtStatus::SHARING_VIOLATION.into()),
@@ -389,6 +414,9 @@ fn make(
     inherit_owner(scope, tree, parent, &path);
     attributes::store_new(scope, tree, &path, parameters.attributes);
     ea::set_list(scope, &path, target.eas)?;
+    if let Some(descriptor) = &target.security {
+        Identities::new(&server.config()).set_new(scope, &path, descriptor)?;
+    }
     if let Some(file) = &file {
         reserve(scope, file, target)?;
     }
@@ -504,7 +532,7 @@ fn finish_stream(
         maximal,
         granted,
     };
-    let entered = named.enter(server, scope, tree, &base)?;
+    let entered = named.enter(server, scope, tree, &base, target.waker)?;
     let attributes = FileAttributes::read(scope, tree, &path)?.of_stream(entered.size);
     let action = entered.action;
     let file = OpenedFile::new(

@@ -6,15 +6,21 @@
 //! A user is a SID of this machine's domain (S-1-5-21 with the three numbers that the daemon configured) whose last number
 //! is the uid; a group is S-1-22-2 and the gid.
 
+use linux::cred::CredScope;
+use linux::path::Path;
 use linux::stat::{Attributes as Stat, Changes};
-use smb_model::access::{from_posix, Mask, Posix};
+use smb_model::access::{from_posix, AceKind, Mask, Posix};
+use smb_model::descriptor::effect;
 use smb_proto::security::{
     AccessMask, Ace, AceFlags, AceType, AclField, SdControl, SdWriter, SecurityDescriptor,
     SecurityInfo, Sid,
 };
+use smb_proto::status::NtStatus;
 use smb_proto::wire::{Writer, Written};
 
 use crate::server::config::Config;
+
+use super::errors::status_of;
 
 /// Most bytes of a descriptor that is made of a mode: header, two SIDs, a list of three entries.
 pub(crate) const MAX_FROM_MODE: usize = 512;
@@ -84,27 +90,68 @@ impl Identities {
     }
 
     /// The changes of owner, group and mode that come closest to `descriptor`, as far as `info` says that it is to be set.
-    pub(crate) fn changes(
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_OWNER` and `STATUS_INVALID_PRIMARY_GROUP` for a SID that is no user or group here.
+    fn changes(
         &self,
         stat: &Stat,
         info: SecurityInfo,
         descriptor: &SecurityDescriptor<'_>,
-    ) -> Changes {
+    ) -> Result<Changes, NtStatus> {
         let mut changes = Changes::default();
         let asked = |part| info.contains(part);
-        if asked(SecurityInfo::OWNER) {
-            let uid = descriptor.owner.and_then(|sid| self.uid(&sid));
-            changes.uid = uid.filter(|uid| *uid != stat.uid);
+        if let Some(sid) = descriptor.owner.filter(|_| asked(SecurityInfo::OWNER)) {
+            let uid = self.uid(&sid).ok_or(NtStatus::INVALID_OWNER)?;
+            changes.uid = Some(uid).filter(|uid| *uid != stat.uid);
         }
-        if asked(SecurityInfo::GROUP) {
-            let gid = descriptor.group.and_then(|sid| self.gid(&sid));
-            changes.gid = gid.filter(|gid| *gid != stat.gid);
+        if let Some(sid) = descriptor.group.filter(|_| asked(SecurityInfo::GROUP)) {
+            let gid = self.gid(&sid).ok_or(NtStatus::INVALID_PRIMARY_GROUP)?;
+            changes.gid = Some(gid).filter(|gid| *gid != stat.gid);
         }
         if asked(SecurityInfo::DACL) {
             let mode = self.mode_of(stat, &descriptor.dacl);
             changes.permissions = Some(mode).filter(|mode| *mode != stat.permissions());
         }
-        changes
+        Ok(changes)
+    }
+
+    /// Sets the parts of `descriptor` that `info` names, as far as the file system has them.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_OWNER` and `STATUS_INVALID_PRIMARY_GROUP` for a SID that is no user or group here,
+    /// `STATUS_ACCESS_DENIED` for what the user may not set, and others of the file system.
+    pub(crate) fn set(
+        &self,
+        scope: &CredScope<'_>,
+        path: &Path,
+        info: SecurityInfo,
+        descriptor: &SecurityDescriptor<'_>,
+    ) -> Result<(), NtStatus> {
+        let stat = path.attributes(scope).map_err(status_of)?;
+        let changes = self.changes(&stat, info, descriptor)?;
+        path.change(scope, changes).map_err(status_of)
+    }
+
+    /// Sets what a descriptor that came with a CREATE has, on the file that was made, [MS-SMB2] 3.3.5.9.2.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::set`].
+    pub(crate) fn set_new(
+        &self,
+        scope: &CredScope<'_>,
+        path: &Path,
+        descriptor: &SecurityDescriptor<'_>,
+    ) -> Result<(), NtStatus> {
+        let mut info = SecurityInfo::OWNER | SecurityInfo::GROUP;
+        // Without a list of its own the file has that of its directory.
+        if !matches!(descriptor.dacl, AclField::Absent) {
+            info |= SecurityInfo::DACL;
+        }
+        self.set(scope, path, info, descriptor)
     }
 
     /// The permission bits that come closest to a DACL. The set-id and sticky bits stay.
@@ -122,10 +169,10 @@ impl Identities {
         {
             let classes = self.classes(stat, &ace.sid);
             let bits = classes & repeated(permission_bits(ace.mask, stat.is_dir()));
-            if ace.kind.denies() {
-                denied |= bits & !allowed;
-            } else if ace.kind.allows() {
-                allowed |= bits & !denied;
+            match effect(&ace) {
+                Some(AceKind::Deny) => denied |= bits & !allowed,
+                Some(AceKind::Allow) => allowed |= bits & !denied,
+                None => {}
             }
         }
         kept | allowed

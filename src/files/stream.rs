@@ -4,37 +4,35 @@
 //!
 //! A stream is an extended attribute `user.DosStream.<name>:$DATA` whose value is the data and one zero byte, as Samba's
 //! `streams_xattr` keeps it. The kernel checks each access to it against the permissions of the file, in the user's name.
-//! Opens of one stream share its modes among themselves; of the file itself they are opens for attributes alone, so that
-//! the file's deletion waits for them. Lock order: the table, then one [`State::inner`]; [`State::data`] is taken with
-//! neither held, and alone of all is held over I/O: a value is only ever replaced as a whole.
-
-use core::cmp::Ordering;
+//! Opens of one stream share its modes among themselves ([`stream_table`](super::stream_table)); of the file itself they are
+//! opens for attributes alone, so that the file's deletion waits for them.
 
 use kernel::prelude::*;
-use kernel::rbtree::{RBTree, RBTreeNode};
 use kernel::str::CString;
-use kernel::sync::atomic::{Atomic, Full, Relaxed};
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::Arc;
 
 use linux::cred::CredScope;
 use linux::file::{Access, File};
-use linux::inode::InodeKey;
 use linux::path::Path;
 use linux::xattr::{XattrSet, XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use smb_model::access::Mask;
 use smb_model::attributes::Attributes;
 use smb_model::create::{Action, Parameters};
-use smb_model::share_mode::{Share, Summary};
 use smb_model::wildcard;
+use smb_proto::change_notify::{Action as Event, CompletionFilter};
 use smb_proto::status::NtStatus;
 
 use crate::server::Server;
+use crate::smb2::wait::Waker;
 
 use super::attributes::FileAttributes;
 use super::ea::Names;
 use super::errors::status_of;
 use super::file::OpenedFile;
-use super::Tree;
+use super::notify::{self, What};
+use super::stream_table::{Admission, Busy, Key};
+use super::{OpenFiles, Tree};
 
 /// What the name of an attribute with a stream begins with.
 const PREFIX: &[u8] = b"user.DosStream.";
@@ -47,190 +45,6 @@ const EMPTY: &[u8] = &[0];
 /// How often a value that grows while it is read is read again.
 const RACES: u32 = 4;
 
-/// A stream's name in one case, with its file.
-struct KeyOf {
-    inode: InodeKey,
-    name: KVec<u8>,
-}
-
-#[derive(Clone)]
-struct Key(Arc<KeyOf>);
-
-impl Key {
-    fn new(path: &Path, stream: &str) -> Result<Self> {
-        let mut name = KVec::with_capacity(stream.len(), GFP_KERNEL)?;
-        let mut bytes = [0; 4];
-        for c in wildcard::folded(stream) {
-            name.extend_from_slice(c.encode_utf8(&mut bytes).as_bytes(), GFP_KERNEL)?;
-        }
-        let inode = path.inode_key();
-        Ok(Key(Arc::new(KeyOf { inode, name }, GFP_KERNEL)?))
-    }
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let names = || self.0.name.as_slice().cmp(other.0.name.as_slice());
-        self.0.inode.cmp(&other.0.inode).then_with(names)
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Key {}
-
-struct Inner {
-    sharing: Summary,
-    opens: u32,
-    /// Whether the last close deletes the stream.
-    delete_pending: bool,
-}
-
-/// What all opens of one stream share.
-#[pin_data]
-struct State {
-    key: Key,
-    #[pin]
-    inner: Mutex<Inner>,
-    /// Held while the value is read and replaced.
-    #[pin]
-    data: Mutex<()>,
-}
-
-#[pin_data]
-struct Table {
-    #[pin]
-    by_key: Mutex<RBTree<Key, Arc<State>>>,
-}
-
-/// The streams of a server that are open; each pins its file.
-#[derive(Clone)]
-pub(crate) struct OpenStreams(Arc<Table>);
-
-impl OpenStreams {
-    pub(crate) fn new() -> Result<Self> {
-        let init = pin_init!(Table { by_key <- new_mutex!(RBTree::new()) });
-        Ok(OpenStreams(Arc::pin_init(init, GFP_KERNEL)?))
-    }
-
-    /// Whether an open of some stream of the file forbids others to delete it, and the file with it.
-    pub(crate) fn forbid_delete(&self, inode: InodeKey) -> bool {
-        let by_key = self.0.by_key.lock();
-        let mut of_file = by_key.values().filter(|state| state.key.0.inode == inode);
-        let found = of_file.any(|state| state.inner.lock().sharing.forbids_delete());
-        found
-    }
-
-    /// Counts an open in.
-    ///
-    /// # Errors
-    ///
-    /// `STATUS_DELETE_PENDING`, `STATUS_SHARING_VIOLATION`, `STATUS_INSUFFICIENT_RESOURCES`.
-    fn admit(&self, key: Key, access: Mask, share: Share) -> Result<Admission, NtStatus> {
-        let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let own = key.clone();
-        let init = pin_init!(State {
-            key: own,
-            inner <- new_mutex!(Inner {
-                sharing: Summary::new(),
-                opens: 0,
-                delete_pending: false,
-            }),
-            data <- new_mutex!(()),
-        });
-        let fresh = Arc::pin_init(init, GFP_KERNEL);
-        let fresh = fresh.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-        let node = RBTreeNode::new(key.clone(), fresh.clone(), GFP_KERNEL).map_err(no_memory)?;
-        let mut by_key = self.0.by_key.lock();
-        let known = by_key.get(&key).cloned();
-        let is_new = known.is_none();
-        let state = known.unwrap_or(fresh);
-        {
-            let mut inner = state.inner.lock();
-            if inner.delete_pending {
-                return Err(NtStatus::DELETE_PENDING);
-            }
-            if inner.sharing.conflicts(access, share) {
-                return Err(NtStatus::SHARING_VIOLATION);
-            }
-            inner.sharing.add(access, share);
-            inner.opens = inner.opens.saturating_add(1);
-        }
-        if is_new {
-            by_key.insert(node);
-        }
-        drop(by_key);
-        let streams = self.clone();
-        Ok(Admission {
-            streams,
-            state,
-            access,
-            share,
-            left: Atomic::new(false),
-        })
-    }
-}
-
-/// One open's part in its stream's state.
-struct Admission {
-    streams: OpenStreams,
-    state: Arc<State>,
-    access: Mask,
-    share: Share,
-    left: Atomic<bool>,
-}
-
-impl Admission {
-    /// Takes the open out. `true` if it was the last one of a stream that is to be deleted: the caller deletes it and then
-    /// calls [`Self::forget`]; until then nobody else can open it.
-    fn leave(&self) -> bool {
-        if self.left.xchg(true, Full) {
-            return false;
-        }
-        let mut by_key = self.streams.0.by_key.lock();
-        let mut inner = self.state.inner.lock();
-        inner.sharing.remove(self.access, self.share);
-        inner.opens = inner.opens.saturating_sub(1);
-        let is_last = inner.opens == 0;
-        let deletes = is_last && inner.delete_pending;
-        drop(inner);
-        let is_over = is_last && !deletes;
-        let node = if is_over {
-            by_key.remove_node(&self.state.key)
-        } else {
-            None
-        };
-        drop(by_key);
-        drop(node);
-        deletes
-    }
-
-    /// Forgets the stream's state after its deletion.
-    fn forget(&self) {
-        let node = self.streams.0.by_key.lock().remove_node(&self.state.key);
-        drop(node);
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        // An open that failed on the way: nothing is deleted for it.
-        if self.leave() {
-            self.forget();
-        }
-    }
-}
-
 /// The stream that a CREATE names.
 #[derive(Clone, Copy)]
 pub(crate) struct Named<'a> {
@@ -242,7 +56,6 @@ pub(crate) struct Named<'a> {
 /// A stream that was let in, before its file is handed over to it.
 pub(crate) struct Entered {
     admission: Admission,
-    full: CString,
     delete_on_close: bool,
     pub(crate) action: Action,
     /// Bytes of data.
@@ -265,36 +78,67 @@ impl Named<'_> {
     /// # Errors
     ///
     /// `STATUS_OBJECT_NAME_NOT_FOUND`, `STATUS_OBJECT_NAME_COLLISION`, `STATUS_OBJECT_NAME_INVALID` for a name that is too
-    /// long to be kept, `STATUS_ACCESS_DENIED`, `STATUS_CANNOT_DELETE`, and those of the file system.
+    /// long to be kept, `STATUS_ACCESS_DENIED`, `STATUS_CANNOT_DELETE`, those of the file system, and [`Busy::Later`].
     pub(crate) fn enter(
         &self,
         server: &Server,
         scope: &CredScope<'_>,
         tree: &Tree,
         base: &Base<'_>,
-    ) -> Result<Entered, NtStatus> {
+        waker: Option<&Waker>,
+    ) -> Result<Entered, Busy> {
         let asked = &self.parameters;
         if asked.makes_directory() {
-            return Err(NtStatus::NOT_A_DIRECTORY);
+            return Err(NtStatus::NOT_A_DIRECTORY.into());
         }
         asked.check_granted(base.granted)?;
         let is_read_only = base
             .existing
             .is_some_and(|dos| dos.contains(Attributes::READONLY));
         if is_read_only && asked.deletes_on_close() {
-            return Err(NtStatus::CANNOT_DELETE);
+            return Err(NtStatus::CANNOT_DELETE.into());
         }
-        let key = Key::new(base.path, self.name).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let key = Key::new(base.path, self.name)?;
         let access = base.granted.union(asked.implied_access());
-        let admission = server.streams.admit(key, access, asked.share)?;
-        let state = admission.state.clone();
-        let turn = state.data.lock();
+        let admission = server.streams.admit(&key, access, asked.share)?;
+        let entered = self.find_or_make(server, scope, tree, base, &admission, &key, waker);
+        if entered.is_err() {
+            admission.abandon(base.path);
+        }
+        let (action, size) = entered?;
+        let delete_on_close = asked.deletes_on_close();
+        Ok(Entered {
+            admission,
+            delete_on_close,
+            action,
+            size,
+        })
+    }
+
+    /// Finds or makes the stream; gives what was done and its size.
+    #[allow(clippy::too_many_arguments)]
+    fn find_or_make(
+        &self,
+        server: &Server,
+        scope: &CredScope<'_>,
+        tree: &Tree,
+        base: &Base<'_>,
+        admission: &Admission,
+        key: &Key,
+        waker: Option<&Waker>,
+    ) -> Result<(Action, u64), Busy> {
+        let asked = &self.parameters;
+        let is_read_only = base
+            .existing
+            .is_some_and(|dos| dos.contains(Attributes::READONLY));
+        let turn = admission.state.take_turn(waker)?;
+        turn.check(key)?;
         let found = find(scope, base.path, self.name)?;
         let action = asked.disposition.action(found.is_some())?;
         if action != Action::Opened {
             let may = base.maximal.contains(asked.implied_access());
             if is_read_only || !may || !tree.is_writable {
-                return Err(NtStatus::ACCESS_DENIED);
+                return Err(NtStatus::ACCESS_DENIED.into());
             }
         }
         let (full, how) = match found {
@@ -307,15 +151,39 @@ impl Named<'_> {
             set(scope, base.path, &full, EMPTY, how)?;
             0
         };
+        let full = Arc::new(full, GFP_KERNEL).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        turn.set_full(&full);
         drop(turn);
-        let delete_on_close = asked.deletes_on_close();
-        Ok(Entered {
-            admission,
-            full,
-            delete_on_close,
-            action,
-            size,
-        })
+        let what = match action {
+            Action::Opened => None,
+            Action::Created => Some(ADDED),
+            Action::Superseded | Action::Overwritten => Some(MODIFIED),
+        };
+        if let Some(what) = what {
+            tell(&server.files, tree, base.path, &full, what);
+        }
+        Ok((action, size))
+    }
+}
+
+/// What those who watch are told of streams, [MS-FSCC] 2.7.1.
+const ADDED: What = What {
+    action: Event::ADDED_STREAM,
+    filter: CompletionFilter::STREAM_NAME,
+};
+const REMOVED: What = What {
+    action: Event::REMOVED_STREAM,
+    filter: CompletionFilter::STREAM_NAME,
+};
+const MODIFIED: What = What {
+    action: Event::MODIFIED_STREAM,
+    filter: CompletionFilter::STREAM_SIZE.union(CompletionFilter::STREAM_WRITE),
+};
+
+/// Tells those who watch what happened to the stream that the attribute `full` keeps.
+fn tell(files: &OpenFiles, tree: &Tree, path: &Path, full: &CStr, what: What) {
+    if let (Some(root), Some(name)) = (tree.share.directory(), stream_name(full)) {
+        notify::stream_changed(files, root, path, name, what);
     }
 }
 
@@ -330,7 +198,7 @@ fn full_name(stream: &str) -> Result<CString, NtStatus> {
 }
 
 /// The stream that the attribute `full` keeps, if it is one of those.
-fn stream_name(full: &CStr) -> Option<&str> {
+pub(crate) fn stream_name(full: &CStr) -> Option<&str> {
     let name = full.to_bytes().strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     core::str::from_utf8(name)
         .ok()
@@ -400,12 +268,31 @@ pub(crate) fn remove_all(scope: &CredScope<'_>, path: &Path) -> Result<(), NtSta
     Ok(())
 }
 
+impl Admission {
+    /// Gives up an open that failed on the way. A deletion that others asked for meanwhile is not lost with it.
+    fn abandon(&self, path: &Path) {
+        if let Some(tree) = self.leave() {
+            if let Ok(full) = self.state.full() {
+                let scope = tree.enter();
+                let _ = path.remove_xattr(&scope, &full);
+            }
+            self.forget();
+        }
+    }
+}
+
+/// Where a write begins.
+#[derive(Clone, Copy)]
+pub(crate) enum Begin {
+    At(u64),
+    /// At the end, wherever that is; at that offset and not before it, if the client gave one.
+    End(Option<u64>),
+}
+
 /// An open stream.
 pub(crate) struct OpenedStream {
     /// The file, opened for its attributes.
     pub(crate) base: OpenedFile,
-    /// The attribute that keeps the stream.
-    full: CString,
     admission: Admission,
     /// Whether this open's close marks the stream for deletion.
     delete_on_close: Atomic<bool>,
@@ -415,15 +302,14 @@ impl OpenedStream {
     pub(crate) fn new(base: OpenedFile, entered: Entered) -> Self {
         OpenedStream {
             base,
-            full: entered.full,
             admission: entered.admission,
             delete_on_close: Atomic::new(entered.delete_on_close),
         }
     }
 
-    /// The stream's name.
-    pub(crate) fn name(&self) -> &str {
-        stream_name(&self.full).unwrap_or("")
+    /// The attribute that keeps the stream; [`stream_name`] tells the stream's name by it.
+    pub(crate) fn full(&self) -> Result<Arc<CString>, NtStatus> {
+        self.admission.state.full()
     }
 
     /// The file's attributes, with the size of the stream.
@@ -432,76 +318,57 @@ impl OpenedStream {
         scope: &CredScope<'_>,
         tree: &Tree,
     ) -> Result<FileAttributes, NtStatus> {
-        let size = size(scope, &self.base.path, &self.full)?.ok_or(NtStatus::FILE_DELETED)?;
+        let full = self.full()?;
+        let size = size(scope, &self.base.path, &full)?.ok_or(NtStatus::FILE_DELETED)?;
         Ok(FileAttributes::read(scope, tree, &self.base.path)?.of_stream(size))
-    }
-
-    /// The data and the zero behind it.
-    fn value(&self, scope: &CredScope<'_>) -> Result<KVVec<u8>, NtStatus> {
-        let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        let path = &self.base.path;
-        for _ in 0..RACES {
-            let len = path.xattr_len(scope, &self.full).map_err(status_of)?;
-            let len = len.ok_or(NtStatus::FILE_DELETED)?;
-            let mut value = KVVec::from_elem(0, len.max(1), GFP_KERNEL).map_err(no_memory)?;
-            let read = match path.xattr(scope, &self.full, &mut value) {
-                Ok(read) => read.ok_or(NtStatus::FILE_DELETED)?.len(),
-                Err(e) if e == ERANGE => continue,
-                Err(e) => return Err(status_of(e)),
-            };
-            value.truncate(read);
-            return Ok(value);
-        }
-        Err(NtStatus::SHARING_VIOLATION)
     }
 
     /// The data.
     pub(crate) fn read(&self, scope: &CredScope<'_>) -> Result<KVVec<u8>, NtStatus> {
-        let mut value = self.value(scope)?;
-        value.truncate(value.len().saturating_sub(1));
-        Ok(value)
+        value(scope, &self.base.path, &self.full()?)
     }
 
-    /// Replaces bytes from `offset` on; what is between the end and there becomes zero.
+    /// Replaces bytes from `begin` on; what is between the end and there becomes zero. Gives the offset behind them.
     ///
     /// # Errors
     ///
-    /// `STATUS_DISK_FULL` if the stream would be longer than the file system can keep.
+    /// `STATUS_DISK_FULL` if the stream would be longer than the file system can keep, `STATUS_ACCESS_DENIED` for an offset
+    /// before the end where only the end may be written, [`Busy::Later`].
     pub(crate) fn write(
         &self,
         scope: &CredScope<'_>,
-        offset: u64,
+        tree: &Tree,
+        begin: Begin,
         data: &[u8],
-    ) -> Result<(), NtStatus> {
+        waker: Option<&Waker>,
+    ) -> Result<u64, Busy> {
+        let _turn = self.admission.state.take_turn(waker)?;
+        let full = self.full()?;
+        let mut value = value(scope, &self.base.path, &full)?;
+        let size = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        let offset = match begin {
+            Begin::At(offset) => offset,
+            Begin::End(Some(offset)) if offset < size => {
+                return Err(NtStatus::ACCESS_DENIED.into());
+            }
+            Begin::End(_) => size,
+        };
         let start = usize::try_from(offset).map_err(|_| NtStatus::DISK_FULL)?;
         let end = start.checked_add(data.len()).filter(|end| *end <= MAX_SIZE);
         let end = end.ok_or(NtStatus::DISK_FULL)?;
+        let behind = u64::try_from(end).unwrap_or(u64::MAX);
         if data.is_empty() {
-            return Ok(());
+            return Ok(behind);
         }
-        let _turn = self.admission.state.data.lock();
-        let mut value = self.read(scope)?;
         let size = value.len().max(end);
-        self.resize(&mut value, size)?;
+        resize(&mut value, size)?;
         let room = value.get_mut(start..end).ok_or(NtStatus::INTERNAL_ERROR)?;
         for (to, from) in room.iter_mut().zip(data) {
             *to = *from;
         }
-        set(
-            scope,
-            &self.base.path,
-            &self.full,
-            &value,
-            XattrSet::Replace,
-        )
-    }
-
-    /// Makes a value of `size` bytes of data, with the zero behind them.
-    fn resize(&self, data: &mut KVVec<u8>, size: usize) -> Result<(), NtStatus> {
-        let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
-        data.truncate(size);
-        data.resize(size.saturating_add(1), 0, GFP_KERNEL)
-            .map_err(no_memory)
+        set(scope, &self.base.path, &full, &value, XattrSet::Replace)?;
+        tell(self.files(), tree, &self.base.path, &full, MODIFIED);
+        Ok(behind)
     }
 
     /// Cuts or extends the stream to `size` bytes.
@@ -509,19 +376,91 @@ impl OpenedStream {
     /// # Errors
     ///
     /// As [`Self::write`].
-    pub(crate) fn set_size(&self, scope: &CredScope<'_>, size: u64) -> Result<(), NtStatus> {
+    pub(crate) fn set_size(
+        &self,
+        scope: &CredScope<'_>,
+        tree: &Tree,
+        size: u64,
+        waker: Option<&Waker>,
+    ) -> Result<(), Busy> {
         let size = usize::try_from(size).ok().filter(|size| *size <= MAX_SIZE);
         let size = size.ok_or(NtStatus::DISK_FULL)?;
-        let _turn = self.admission.state.data.lock();
-        let mut value = self.read(scope)?;
-        self.resize(&mut value, size)?;
-        set(
-            scope,
-            &self.base.path,
-            &self.full,
-            &value,
-            XattrSet::Replace,
-        )
+        let _turn = self.admission.state.take_turn(waker)?;
+        let full = self.full()?;
+        let mut value = value(scope, &self.base.path, &full)?;
+        resize(&mut value, size)?;
+        set(scope, &self.base.path, &full, &value, XattrSet::Replace)?;
+        tell(self.files(), tree, &self.base.path, &full, MODIFIED);
+        Ok(())
+    }
+
+    /// Gives the stream another name, [MS-FSA] 2.1.5.15.12. With `replace` it takes the place of a stream without data.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_OBJECT_NAME_COLLISION`, `STATUS_INVALID_PARAMETER` for the name of a stream that is open or has data,
+    /// `STATUS_DELETE_PENDING`, `STATUS_OBJECT_NAME_INVALID`, and those of [`Self::write`].
+    pub(crate) fn rename(
+        &self,
+        server: &Server,
+        scope: &CredScope<'_>,
+        tree: &Tree,
+        new: &str,
+        replace: bool,
+        waker: Option<&Waker>,
+    ) -> Result<(), Busy> {
+        let (path, state) = (&self.base.path, &self.admission.state);
+        let turn = state.take_turn(waker)?;
+        if state.is_delete_pending() {
+            return Err(NtStatus::DELETE_PENDING.into());
+        }
+        let old = self.full()?;
+        let (key, old_key) = (
+            Key::new(path, new)?,
+            Key::new(path, stream_name(&old).unwrap_or(""))?,
+        );
+        let to = Arc::new(full_name(new)?, GFP_KERNEL);
+        let to = to.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        if key == old_key {
+            // In another case at most.
+            if to.to_bytes() != old.to_bytes() {
+                move_value(scope, path, &old, &to)?;
+                turn.set_full(&to);
+            }
+            return Ok(());
+        }
+        if let Some(existing) = find(scope, path, new)? {
+            if !replace {
+                return Err(NtStatus::OBJECT_NAME_COLLISION.into());
+            }
+            if size(scope, path, &existing)?.unwrap_or(0) > 0 {
+                return Err(NtStatus::INVALID_PARAMETER.into());
+            }
+        }
+        server.streams.reserve(&key, state)?;
+        let moved = self.take_name(scope, new, &old, &to);
+        server.streams.settle(&key, state, moved.is_ok());
+        moved?;
+        turn.set_full(&to);
+        drop(turn);
+        tell(&server.files, tree, path, &old, REMOVED);
+        tell(&server.files, tree, path, &to, ADDED);
+        Ok(())
+    }
+
+    /// Moves the value to the attribute `to`, in the place of what keeps a stream called `new`.
+    fn take_name(
+        &self,
+        scope: &CredScope<'_>,
+        new: &str,
+        old: &CStr,
+        to: &CStr,
+    ) -> Result<(), NtStatus> {
+        let path = &self.base.path;
+        if let Some(existing) = find(scope, path, new)? {
+            path.remove_xattr(scope, &existing).map_err(status_of)?;
+        }
+        move_value(scope, path, old, to)
     }
 
     /// Brings the stream to the disk, with its file.
@@ -532,26 +471,74 @@ impl OpenedStream {
 
     /// Whether the last close deletes the stream.
     pub(crate) fn is_delete_pending(&self) -> bool {
-        self.admission.state.inner.lock().delete_pending
+        self.admission.state.is_delete_pending()
     }
 
-    /// Marks the stream for deletion by the last close, or takes the mark back.
-    pub(crate) fn set_delete_pending(&self, pending: bool) {
-        self.admission.state.inner.lock().delete_pending = pending;
+    /// Marks the stream for deletion by the last close, in the name of the user of `tree`, or takes the mark back.
+    pub(crate) fn set_deletion(&self, tree: Option<&Arc<Tree>>) {
+        self.admission.state.set_deletion(tree);
     }
 
     /// Takes the open out, and deletes the stream if this was the last one and it is to go; then the same for its file.
     pub(crate) fn close(&self, server: &Arc<Server>, tree: &Arc<Tree>) {
         if self.delete_on_close.load(Relaxed) {
-            self.set_delete_pending(true);
+            self.set_deletion(Some(tree));
         }
-        if self.admission.leave() {
-            let scope = tree.enter();
-            // What the user may not delete after all stays.
-            let _ = self.base.path.remove_xattr(&scope, &self.full);
-            drop(scope);
+        if let Some(tree) = self.admission.leave() {
+            if let Ok(full) = self.full() {
+                let scope = tree.enter();
+                // What the user may not delete after all stays.
+                let removed = self.base.path.remove_xattr(&scope, &full);
+                drop(scope);
+                if removed.is_ok() {
+                    tell(&server.files, &tree, &self.base.path, &full, REMOVED);
+                }
+            }
             self.admission.forget();
         }
         self.base.close(server, tree);
     }
+
+    fn files(&self) -> &OpenFiles {
+        self.base.admission.files()
+    }
+}
+
+/// The data that the attribute `full` keeps.
+fn value(scope: &CredScope<'_>, path: &Path, full: &CStr) -> Result<KVVec<u8>, NtStatus> {
+    let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
+    for _ in 0..RACES {
+        let len = path.xattr_len(scope, full).map_err(status_of)?;
+        let len = len.ok_or(NtStatus::FILE_DELETED)?;
+        let mut value = KVVec::from_elem(0, len.max(1), GFP_KERNEL).map_err(no_memory)?;
+        let read = match path.xattr(scope, full, &mut value) {
+            Ok(read) => read.ok_or(NtStatus::FILE_DELETED)?.len(),
+            Err(e) if e == ERANGE => continue,
+            Err(e) => return Err(status_of(e)),
+        };
+        value.truncate(read.saturating_sub(1));
+        return Ok(value);
+    }
+    Err(NtStatus::SHARING_VIOLATION)
+}
+
+/// Makes a value of `size` bytes of data, with the zero behind them.
+fn resize(data: &mut KVVec<u8>, size: usize) -> Result<(), NtStatus> {
+    let no_memory = |_| NtStatus::INSUFFICIENT_RESOURCES;
+    data.truncate(size);
+    data.resize(size.saturating_add(1), 0, GFP_KERNEL)
+        .map_err(no_memory)
+}
+
+/// Moves what the attribute `old` keeps to a new one, or leaves it where it is.
+fn move_value(scope: &CredScope<'_>, path: &Path, old: &CStr, new: &CStr) -> Result<(), NtStatus> {
+    let mut value = value(scope, path, old)?;
+    let size = value.len();
+    resize(&mut value, size)?;
+    set(scope, path, new, &value, XattrSet::Create)?;
+    if let Err(error) = path.remove_xattr(scope, old) {
+        let _ = path.remove_xattr(scope, new);
+        return Err(status_of(error));
+    }
+    Ok(())
 }

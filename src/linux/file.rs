@@ -409,12 +409,33 @@ impl File {
         to_result(unsafe { sys::vfs_fsync(self.0.as_ptr(), 1) })
     }
 
+    /// Says whether reading and writing through this file from now on leaves the times as they are: `written` those of the
+    /// last write and change, `accessed` that of the last access.
+    pub fn keep_times(&self, written: bool, accessed: bool) {
+        // SAFETY: by the type invariant.
+        unsafe { sys::ksmbd_file_keep_times(self.0.as_ptr(), written, accessed) }
+    }
+
     /// Cuts or extends the file to `len` bytes.
     ///
     /// # Errors
     ///
     /// `EBADF` unless open for writing, `EINVAL` for a directory, `EPERM` for an append-only file, `EFBIG`, `ENOSPC`.
-    pub fn truncate(&self, _scope: &CredScope<'_>, len: u64) -> Result {
+    pub fn truncate(&self, scope: &CredScope<'_>, len: u64) -> Result {
+        let size = offset(len).map_err(|_| EFBIG)?;
+        self.resize(scope, Some(size))
+    }
+
+    /// Gives back the space that was reserved behind the end, wherever that is by then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::truncate`].
+    pub fn release_beyond_end(&self, scope: &CredScope<'_>) -> Result {
+        self.resize(scope, None)
+    }
+
+    fn resize(&self, _scope: &CredScope<'_>, size: Option<i64>) -> Result {
         let path = self.path();
         if !self.is_writable() {
             return Err(EBADF);
@@ -422,7 +443,6 @@ impl File {
         if !path.is_regular() {
             return Err(EINVAL);
         }
-        let size = offset(len).map_err(|_| EFBIG)?;
         let inode = path.inode_ptr().as_ptr();
         // SAFETY: the path keeps its inode alive.
         if unsafe { sys::ksmbd_is_append(inode) } {
@@ -438,18 +458,19 @@ impl File {
         result
     }
 
-    fn set_size(&self, path: &Path, size: i64, di: *mut sys::delegated_inode) -> Result {
+    fn set_size(&self, path: &Path, size: Option<i64>, di: *mut sys::delegated_inode) -> Result {
         let mut attr = sys::iattr {
             ia_valid: sys::ATTR_SIZE
                 | sys::ATTR_FILE
                 | sys::ATTR_MTIME
                 | sys::ATTR_CTIME
                 | sys::ATTR_KILL_PRIV,
-            ia_size: size,
             ia_file: self.0.as_ptr(),
             ..Default::default()
         };
         let _lock = InodeLock::lock(path);
+        // SAFETY: by the type invariant; the inode is locked, so that nobody moves the end meanwhile.
+        attr.ia_size = size.unwrap_or_else(|| unsafe { sys::ksmbd_file_size(self.0.as_ptr()) });
         // SAFETY: the inode is locked.
         let kill =
             unsafe { sys::setattr_should_drop_suidgid(path.idmap(), path.inode_ptr().as_ptr()) };

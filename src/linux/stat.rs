@@ -364,6 +364,12 @@ impl Path {
         })
     }
 
+    /// Returns whether the disk of the file system takes back space that is not used any more.
+    pub fn can_trim(&self) -> bool {
+        // SAFETY: the path keeps its file system alive.
+        unsafe { sys::ksmbd_can_trim(self.dentry()) }
+    }
+
     /// Asks the file system to compress the file from now on, or not to.
     ///
     /// # Errors

@@ -217,6 +217,7 @@ impl Parameters {
             Disposition::from_wire(fields.create_disposition).ok_or(NtStatus::INVALID_PARAMETER)?;
         let share = Share::from_wire(fields.share_access).ok_or(NtStatus::INVALID_PARAMETER)?;
         let options = Options::from_wire(fields.create_options)?;
+        let access = Mask::desired(fields.desired_access)?;
         let attributes = Attributes(fields.file_attributes);
         if !Attributes::VALID_IN_CREATE.contains(attributes) {
             return Err(NtStatus::INVALID_PARAMETER);
@@ -224,7 +225,6 @@ impl Parameters {
         if options.contains(Options::DIRECTORY_FILE) && disposition.overwrites() {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let access = Mask::desired(fields.desired_access)?;
         let parameters = Parameters {
             access,
             attributes,

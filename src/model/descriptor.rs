@@ -80,21 +80,25 @@ fn entries(dacl: AclField<'_>) -> Option<impl Iterator<Item = access::Ace<Sid>> 
     }
 }
 
-/// An entry as the access check reads it; `None` if it says nothing about access.
+/// Whether an entry allows or denies; `None` if it says nothing about access.
 ///
 /// Conditions are not evaluated: an unknown condition grants nothing, and denies ([MS-DTYP] 2.5.3.1.5). The same
 /// holds for an entry about one kind of directory object, which a file is not.
-fn checked(ace: &Ace<'_>) -> Option<access::Ace<Sid>> {
+pub fn effect(ace: &Ace<'_>) -> Option<AceKind> {
     let conditional = !ace.data.is_empty() || ace.object_type.is_some();
-    let kind = if ace.kind.denies() {
-        AceKind::Deny
+    if ace.kind.denies() {
+        Some(AceKind::Deny)
     } else if ace.kind.allows() && !conditional {
-        AceKind::Allow
+        Some(AceKind::Allow)
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+/// An entry as the access check reads it; `None` if it says nothing about access.
+fn checked(ace: &Ace<'_>) -> Option<access::Ace<Sid>> {
     Some(access::Ace {
-        kind,
+        kind: effect(ace)?,
         inherit_only: ace.flags.contains(AceFlags::INHERIT_ONLY),
         mask: Mask(ace.mask.bits()),
         sid: ace.sid,

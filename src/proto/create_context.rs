@@ -17,6 +17,9 @@ use crate::wire::{slice_at, Malformed, Mark, Parsed, Reader, Writer, Written};
 /// Contexts, and data in them, start at multiples of this.
 const ALIGNMENT: usize = 8;
 
+/// Shortest name of a context, bytes: Windows takes none shorter.
+const MIN_NAME: usize = 4;
+
 /// Length in bytes of a context before its name.
 const HEAD_LEN: usize = 16;
 
@@ -93,7 +96,7 @@ impl<'a> RawContext<'a> {
             let (own, rest) = bytes.split_at_checked(next).ok_or(Malformed)?;
             (own, Some(rest))
         };
-        if name_len == 0 || name_at < HEAD_LEN || name_at & (ALIGNMENT - 1) != 0 {
+        if name_len < MIN_NAME || name_at < HEAD_LEN || name_at & (ALIGNMENT - 1) != 0 {
             return Err(Malformed);
         }
         let name_end = name_at.checked_add(name_len).ok_or(Malformed)?;

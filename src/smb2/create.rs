@@ -17,7 +17,7 @@ use smb_proto::create_context::{
     Contexts, MaximalAccess, OnDiskId, ReplyContexts, RequestContexts,
 };
 use smb_proto::lease::{Lease, LeaseFlags, LeaseState, LeaseV2};
-use smb_proto::security::AccessMask;
+use smb_proto::security::{AccessMask, SecurityDescriptor};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
 use smb_proto::unicode::Utf16;
@@ -178,6 +178,7 @@ fn open_file(
             Case::Insensitive
         },
         allocation: contexts.allocation_size.filter(|_| stream.is_none()),
+        security: descriptor(&contexts)?,
         eas: contexts.extended_attributes.unwrap_or(&[]),
         wanted: if stream.is_some() {
             // Streams are not cached.
@@ -215,6 +216,16 @@ fn open_file(
     }
     written?;
     Ok(NtStatus::SUCCESS)
+}
+
+/// The security descriptor for a file that is made, [MS-SMB2] 2.2.13.2.2.
+fn descriptor<'a>(
+    contexts: &RequestContexts<'a>,
+) -> Result<Option<SecurityDescriptor<'a>>, NtStatus> {
+    let parsed = contexts.security_descriptor.map(SecurityDescriptor::parse);
+    parsed
+        .transpose()
+        .map_err(|_| NtStatus::INVALID_SECURITY_DESCR)
 }
 
 /// What the client wants to cache and may, [MS-SMB2] 3.3.5.9.

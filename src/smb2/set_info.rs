@@ -23,6 +23,7 @@ use smb_proto::status::NtStatus;
 
 use crate::files::breaks::Clear;
 use crate::files::file::OpenedFile;
+use crate::files::stream_table::Busy;
 use crate::files::{ea, Object, Open, Tree};
 use crate::server::Server;
 use crate::session::Session;
@@ -92,6 +93,15 @@ enum Halt {
 impl From<NtStatus> for Halt {
     fn from(status: NtStatus) -> Self {
         Halt::Status(status)
+    }
+}
+
+impl From<Busy> for Halt {
+    fn from(busy: Busy) -> Self {
+        match busy {
+            Busy::Later => Halt::Later,
+            Busy::Status(status) => Halt::Status(status),
+        }
     }
 }
 
@@ -183,7 +193,7 @@ impl Target<'_> {
             match request {
                 // These are the file's.
                 SetFile::Basic(_) | SetFile::FullEa(_) => {}
-                request => return Ok(stream::set(self, &scope, stream, &request)?),
+                request => return stream::set(self, &scope, stream, &request),
             }
         }
         match request {

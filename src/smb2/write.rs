@@ -17,13 +17,15 @@ use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 
 use crate::files::file::OpenedFile;
 use crate::files::notify::{self, What};
-use crate::files::stream::OpenedStream;
+use crate::files::stream::{Begin, OpenedStream};
+use crate::files::stream_table::Busy;
 use crate::files::{data, Object, Open, Tree};
 use crate::server::Server;
 use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
+use super::wait::{self, Waker};
 
 /// Offset that means the end of the file, [MS-FSA] 2.1.5.4.
 const AT_END: u64 = u64::MAX;
@@ -55,7 +57,18 @@ pub(super) fn serve(
             write_file(cx.server(), tree, &open, file, &request)?;
         }
         Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
-        Object::Stream(stream) => write_stream(tree, &open, stream, &request)?,
+        Object::Stream(stream) => match write_stream(tree, &open, stream, &request, None) {
+            Err(Busy::Later) => {
+                let waker = cx.waker()?;
+                match write_stream(tree, &open, stream, &request, Some(&waker)) {
+                    Err(Busy::Later) => return Err(wait::again(waker, session, tree, serve)),
+                    Err(Busy::Status(status)) => return Err(status.into()),
+                    Ok(()) => {}
+                }
+            }
+            Err(Busy::Status(status)) => return Err(status.into()),
+            Ok(()) => {}
+        },
     }
     reply.body(32, |w| Answer { count }.write(w))?;
     Ok(NtStatus::SUCCESS)
@@ -66,20 +79,26 @@ fn write_stream(
     open: &Open,
     stream: &OpenedStream,
     request: &Request<'_>,
-) -> Result<(), NtStatus> {
+    waker: Option<&Waker>,
+) -> Result<(), Busy> {
     open.require_any(Mask::WRITE_DATA.union(Mask::APPEND_DATA))?;
     let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
     let scope = tree.enter();
     let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
-    let offset = match request.offset {
-        AT_END if may_only_append => stream.attributes(&scope, tree)?.end_of_file(),
-        offset => offset,
+    let begin = match request.offset {
+        AT_END if may_only_append => Begin::End(None),
+        offset => {
+            let end = offset.checked_add(len);
+            let end = end.filter(|end| i64::try_from(*end).is_ok());
+            end.ok_or(NtStatus::INVALID_PARAMETER)?;
+            if may_only_append {
+                Begin::End(Some(offset))
+            } else {
+                Begin::At(offset)
+            }
+        }
     };
-    let end = offset
-        .checked_add(len)
-        .filter(|end| i64::try_from(*end).is_ok());
-    let end = end.ok_or(NtStatus::INVALID_PARAMETER)?;
-    stream.write(&scope, offset, request.data)?;
+    let end = stream.write(&scope, tree, begin, request.data, waker)?;
     if request.flags.contains(WriteFlags::WRITE_THROUGH)
         || stream.base.mode() & Options::WRITE_THROUGH.bits() != 0
     {

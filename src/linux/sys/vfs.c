@@ -177,6 +177,14 @@ struct page *ksmbd_nth_page(struct page *page, size_t n)
 }
 
 /* fput() of a kernel thread is deferred: a client that has its CLOSE answered may expect the file to be closed. */
+void ksmbd_file_keep_times(struct file *file, bool written, bool accessed)
+{
+	spin_lock(&file->f_lock);
+	file->f_mode = written ? file->f_mode | FMODE_NOCMTIME : file->f_mode & ~FMODE_NOCMTIME;
+	file->f_flags = accessed ? file->f_flags | O_NOATIME : file->f_flags & ~O_NOATIME;
+	spin_unlock(&file->f_lock);
+}
+
 void ksmbd_file_close(struct file *file)
 {
 	get_file(file);
@@ -249,6 +257,11 @@ int ksmbd_statfs(const struct path *path, u64 out[9])
 	out[7] = st.f_type;
 	out[8] = (u64)(u32)st.f_fsid.val[1] << 32 | (u32)st.f_fsid.val[0];
 	return 0;
+}
+
+bool ksmbd_can_trim(const struct dentry *dentry)
+{
+	return dentry->d_sb->s_bdev && bdev_max_discard_sectors(dentry->d_sb->s_bdev);
 }
 
 int ksmbd_set_compressed(struct mnt_idmap *idmap, struct dentry *dentry, bool on)

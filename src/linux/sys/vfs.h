@@ -3,6 +3,7 @@
 #ifndef KSMBD_SYS_VFS_H
 #define KSMBD_SYS_VFS_H
 
+#include <linux/blkdev.h>
 #include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -80,6 +81,7 @@ const struct path *ksmbd_file_path(struct file *file);
 loff_t ksmbd_file_size(const struct file *file);
 loff_t ksmbd_file_max_size(const struct file *file);
 struct page *ksmbd_nth_page(struct page *page, size_t n);
+void ksmbd_file_keep_times(struct file *file, bool written, bool accessed);
 void ksmbd_file_close(struct file *file);
 void ksmbd_file_start_write(struct file *file);
 void ksmbd_file_end_write(struct file *file);
@@ -91,6 +93,7 @@ ssize_t ksmbd_splice_pages(struct file *file, loff_t pos, size_t len,
 
 /* Attributes, as plain numbers. */
 int ksmbd_statfs(const struct path *path, u64 out[9]);
+bool ksmbd_can_trim(const struct dentry *dentry);
 int ksmbd_set_compressed(struct mnt_idmap *idmap, struct dentry *dentry, bool on);
 void ksmbd_iattr_set_owner(struct iattr *attr, uid_t uid, gid_t gid);
 

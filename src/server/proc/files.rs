@@ -14,6 +14,7 @@ use smb_model::locks::{Kind, Lock};
 
 use crate::files::file::OpenedFile;
 use crate::files::locks::Owner;
+use crate::files::stream::stream_name;
 use crate::files::{Object, Open};
 use crate::server::Server;
 use crate::session::Session;
@@ -51,15 +52,17 @@ fn file_of(open: &Open) -> Option<&OpenedFile> {
 /// Writes where the file is in its share.
 fn show_name(open: &Open, out: &SeqFile) -> Result {
     let mut buffer = KVec::new();
-    let mut stream = "";
+    let mut full = None;
     let name = match &open.object {
         Object::Pipe(pipe) => pipe.name().as_bytes(),
         Object::File(file) => below(open, &file.path, &mut buffer)?,
         Object::Stream(named) => {
-            stream = named.name();
+            full = named.full().ok();
             below(open, &named.base.path, &mut buffer)?
         }
     };
+    let stream = full.as_ref().and_then(|full| stream_name(full));
+    let stream = stream.unwrap_or("");
     let separator = if stream.is_empty() { "" } else { ":" };
     let stream = Escaped(stream.as_bytes());
     seq_print!(out, "name:\t{}{separator}{stream}\n", Escaped(name));

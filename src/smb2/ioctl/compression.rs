@@ -2,6 +2,7 @@
 
 //! FSCTL_GET_COMPRESSION and FSCTL_SET_COMPRESSION, [MS-FSCC] 2.3.21 and 2.3.67, for file systems that compress.
 
+use smb_proto::change_notify::CompletionFilter;
 use smb_proto::fsctl::Compression;
 use smb_proto::layout::Fixed;
 use smb_proto::status::NtStatus;
@@ -20,7 +21,7 @@ const LZNT1: u16 = 2;
 
 /// Tells whether the file is compressed. One that cannot be is not.
 pub(super) fn get(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
-    let file = target.open.file()?;
+    let file = target.open.base()?;
     control.require_output(Compression::SIZE)?;
     let scope = target.tree.enter();
     let is_compressed = file
@@ -36,7 +37,7 @@ pub(super) fn get(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
 }
 
 /// Compresses the file from now on, or no longer.
-pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
+pub(super) fn set(cx: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
     let file = target.open.file()?;
     let wanted = match Compression::parse(control.request.input)?.format {
         NONE => false,
@@ -53,6 +54,7 @@ pub(super) fn set(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_
         file.path
             .set_compressed(&scope, wanted)
             .map_err(status_of)?;
+        target.tell(cx, file, CompletionFilter::ATTRIBUTES);
     }
     control.done()
 }

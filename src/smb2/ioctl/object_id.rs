@@ -12,7 +12,7 @@ use super::{Control, Target};
 
 /// Tells the file's id: its numbers on disk, so that every file has one, which stays through renames and restarts.
 pub(super) fn get(_: &Context<'_>, target: &Target<'_>, control: &mut Control<'_>) -> Handled {
-    let ident = target.open.file()?.path.inode_ident();
+    let ident = target.open.base()?.path.inode_ident();
     control.require_output(ObjectId::SIZE)?;
     let wide = |number: u128| number.to_le_bytes();
     let object = wide(

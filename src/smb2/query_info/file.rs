@@ -272,7 +272,8 @@ impl View<'_> {
             *byte = b'\\';
         }
         if let Some(stream) = self.stream {
-            for part in [":", stream.name()] {
+            let full = stream.full()?;
+            for part in [":", stream::stream_name(&full).unwrap_or("")] {
                 name.extend_from_slice(part.as_bytes(), GFP_KERNEL)
                     .map_err(no_memory)?;
             }

@@ -44,11 +44,11 @@ pub(super) fn answer(
     let Some(root) = tree.share.directory() else {
         return Err(NtStatus::INVALID_DEVICE_REQUEST.into());
     };
-    if class == FsInfoClass::ATTRIBUTE {
-        return write_attributes(tree, cx.server().config().fake_fscaps, room);
-    }
     let scope = tree.enter();
     let status = root.fs_status(&scope).map_err(status_of)?;
+    if class == FsInfoClass::ATTRIBUTE {
+        return write_attributes(tree, status.magic, cx.server().config().fake_fscaps, room);
+    }
     let sizes = Sizes::of(&status);
     match class {
         FsInfoClass::VOLUME => {
@@ -90,7 +90,7 @@ pub(super) fn answer(
             room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
         }
         FsInfoClass::SECTOR_SIZE => {
-            let info = sector_sizes(&status);
+            let info = sector_sizes(&status, root.can_trim());
             room.write(MAX_FIXED, |w, _| info.write(w).map(|()| true))
         }
         FsInfoClass::POSIX => {
@@ -127,8 +127,11 @@ fn device(tree: &Tree) -> DeviceInfo {
     }
 }
 
+/// Magic numbers of file systems that compress a file when they are asked to: btrfs. Others take the flag and may ignore it.
+const COMPRESSING: [u64; 1] = [0x9123_683E];
+
 /// What the file system can do, as far as it is offered over SMB. `fake` is the administrator's word for more.
-fn write_attributes(tree: &Tree, fake: u32, room: &mut Room<'_>) -> Handled {
+fn write_attributes(tree: &Tree, magic: u64, fake: u32, room: &mut Room<'_>) -> Handled {
     let mut attributes = FsAttributes::CASE_SENSITIVE_SEARCH
         | FsAttributes::CASE_PRESERVED_NAMES
         | FsAttributes::UNICODE_ON_DISK
@@ -138,6 +141,9 @@ fn write_attributes(tree: &Tree, fake: u32, room: &mut Room<'_>) -> Handled {
         | FsAttributes::SUPPORTS_EXTENDED_ATTRIBUTES
         | FsAttributes::SUPPORTS_BLOCK_REFCOUNTING
         | FsAttributes::PERSISTENT_ACLS;
+    if COMPRESSING.contains(&magic) {
+        attributes |= FsAttributes::FILE_COMPRESSION;
+    }
     if tree.share.has_streams() {
         attributes |= FsAttributes::NAMED_STREAMS;
     }
@@ -195,7 +201,11 @@ fn object_id(status: &FsStatus) -> [u8; 16] {
     id
 }
 
-fn sector_sizes(status: &FsStatus) -> SectorSizeInfo {
+fn sector_sizes(status: &FsStatus, trims: bool) -> SectorSizeInfo {
+    let mut flags = SectorFlags::ALIGNED_DEVICE | SectorFlags::PARTITION_ALIGNED_ON_DEVICE;
+    if trims {
+        flags |= SectorFlags::TRIM_ENABLED;
+    }
     let physical = u32::try_from(status.block_size)
         .unwrap_or(SECTOR)
         .clamp(SECTOR, 4_096);
@@ -204,7 +214,7 @@ fn sector_sizes(status: &FsStatus) -> SectorSizeInfo {
         physical_atomicity: physical,
         physical_performance: physical,
         effective_atomicity: physical,
-        flags: SectorFlags::ALIGNED_DEVICE | SectorFlags::PARTITION_ALIGNED_ON_DEVICE,
+        flags,
         offset_for_sector_alignment: 0,
         offset_for_partition_alignment: 0,
     }

@@ -46,6 +46,8 @@ pub(super) fn set(
         ..Changes::default()
     };
     file.path.change(scope, changes).map_err(status_of)?;
+    file.freeze_modified(frozen(modified).or(frozen(changed)));
+    file.freeze_accessed(frozen(accessed));
     if changes.changed.is_none() {
         // A time that the client does not set stays, that of the change by this very request included.
         let kept = Changes {
@@ -55,6 +57,15 @@ pub(super) fn set(
         let _ = file.path.change(scope, kept);
     }
     Ok(())
+}
+
+/// Whether what is done through the open leaves the time alone from now on; `None` if that stays as it is.
+fn frozen(change: TimeChange) -> Option<bool> {
+    match change {
+        TimeChange::Freeze => Some(true),
+        TimeChange::Thaw => Some(false),
+        TimeChange::Keep | TimeChange::Set(_) => None,
+    }
 }
 
 fn timestamp(change: TimeChange) -> Option<Timestamp> {

@@ -132,7 +132,7 @@ pub(super) fn link(
 }
 
 /// A name as UTF-8.
-fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
+pub(super) fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
     let len = name.wire_len();
     if len > MAX_NAME {
         return Err(NtStatus::OBJECT_NAME_INVALID);

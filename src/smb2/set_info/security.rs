@@ -6,7 +6,6 @@ use smb_model::access::security;
 use smb_proto::security::{SecurityDescriptor, SecurityInfo};
 use smb_proto::status::NtStatus;
 
-use crate::files::errors::status_of;
 use crate::files::security::Identities;
 
 use super::Target;
@@ -28,8 +27,6 @@ pub(super) fn set(target: &Target<'_>, information: u32, data: &[u8]) -> Result<
         return Err(NtStatus::INVALID_SECURITY_DESCR);
     }
     let scope = target.tree.enter();
-    let stat = file.path.attributes(&scope).map_err(status_of)?;
     let identities = Identities::new(&target.server.config());
-    let changes = identities.changes(&stat, info, &descriptor);
-    file.path.change(&scope, changes).map_err(status_of)
+    identities.set(&scope, &file.path, info, &descriptor)
 }

@@ -6,10 +6,12 @@ use kernel::prelude::*;
 
 use linux::cred::CredScope;
 use linux::file::{Allocate, File};
+use linux::stat::Changes;
 use smb_model::access::required;
 use smb_model::lease::Trigger;
 use smb_proto::status::NtStatus;
 
+use crate::files::attributes::FileAttributes;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 
@@ -24,7 +26,7 @@ pub(super) fn set_end(
 ) -> Result<(), Halt> {
     let data = data(target, file)?;
     target.disturb(file, Trigger::Write)?;
-    Ok(truncate(scope, data, size)?)
+    Ok(keeping_times(scope, file, || truncate(scope, data, size))?)
 }
 
 /// Reserves `size` bytes for the file, or cuts it to them.
@@ -37,7 +39,13 @@ pub(super) fn set_allocation(
     let data = data(target, file)?;
     target.disturb(file, Trigger::Write)?;
     if size < data.size() {
-        return Ok(truncate(scope, data, size)?);
+        return Ok(keeping_times(scope, file, || truncate(scope, data, size))?);
+    }
+    let reserved = FileAttributes::read(scope, target.tree, &file.path)?.allocation();
+    if size < reserved {
+        keeping_times(scope, file, || {
+            data.release_beyond_end(scope).map_err(status_of)
+        })?;
     }
     if size == 0 {
         return Ok(());
@@ -57,6 +65,25 @@ fn data<'a>(target: &Target<'_>, file: &'a OpenedFile) -> Result<&'a File, NtSta
         return Err(NtStatus::INVALID_PARAMETER);
     }
     file.data()
+}
+
+/// Does what changes the file's size, and sets the time of the last write back if the client froze it.
+fn keeping_times(
+    scope: &CredScope<'_>,
+    file: &OpenedFile,
+    change: impl FnOnce() -> Result<(), NtStatus>,
+) -> Result<(), NtStatus> {
+    if !file.keeps_modified() {
+        return change();
+    }
+    let before = file.path.attributes(scope).map_err(status_of)?;
+    change()?;
+    let times = Changes {
+        modified: Some(before.modified),
+        changed: Some(before.changed),
+        ..Changes::default()
+    };
+    file.path.change(scope, times).map_err(status_of)
 }
 
 fn truncate(scope: &CredScope<'_>, file: &File, size: u64) -> Result<(), NtStatus> {

@@ -48,7 +48,7 @@ class Files(Raw):
 
     def __init__(self, share, user=machine.USER, password=machine.PASSWORD):
         super().__init__()
-        self.breaks, self.early = [], {}
+        self.breaks, self.early, self.waiting = [], {}, set()
         self.negotiate()
         self.log_on(user, password)
         self.connect_tree(share)
@@ -81,7 +81,9 @@ class Files(Raw):
         if message == 0xFFFFFFFFFFFFFFFF:
             check(command == OPLOCK_BREAK, f"command {command} came unasked")
             self.breaks.append((answer[66], answer[72:88]))
-        elif not (status == PENDING and flags & 2):
+        elif status == PENDING and flags & 2:
+            self.waiting.add(message)
+        else:
             self.early[message] = answer
 
     def answer(self, message):
@@ -162,9 +164,30 @@ class Files(Raw):
         start, size = struct.unpack_from("<BxI", answer, 66)
         return answer[start : start + size]
 
+    def listing(self, file_id, pattern="*"):
+        """The names in a directory, sorted (FileDirectoryInformation)."""
+        names, text = [], _utf16(pattern)
+        while True:
+            body = struct.pack("<HBBI16sHHI", 33, 1, 0, 0, file_id, 96, len(text), 4096) + text
+            answer = self.call(QUERY_DIRECTORY, body, None)
+            status = struct.unpack_from("<I", answer, 8)[0]
+            if status == NO_MORE_FILES:
+                return sorted(names)
+            check(status == 0, f"a QUERY_DIRECTORY was answered with {status:#010x}")
+            at = struct.unpack_from("<H", answer, 66)[0]
+            while True:
+                step, length = struct.unpack_from("<I56xI", answer, at)
+                names.append(answer[at + 64 : at + 64 + length].decode("utf-16-le"))
+                if not step:
+                    break
+                at += step
+
     def watch(self, file_id, filters):
-        """Sends a CHANGE_NOTIFY; returns its message id."""
-        return self.send(NOTIFY, struct.pack("<HHI", 32, 0, 4096) + file_id + struct.pack("<II", filters, 0))[0]
+        """Sends a CHANGE_NOTIFY; returns its message id once the server watches."""
+        message, _ = self.send(NOTIFY, struct.pack("<HHI", 32, 0, 4096) + file_id + struct.pack("<II", filters, 0))
+        while message not in self.waiting and message not in self.early:
+            self.take()
+        return message
 
     def changes(self, message):
         """What a CHANGE_NOTIFY was answered: [(action, name)]."""

@@ -5,7 +5,7 @@ import os
 import struct
 
 from lib import machine, rawfiles as raw
-from lib.proc import check, run, sh, wait_for
+from lib.proc import Failure, check, run, sh
 from lib.rawfiles import Files
 from lib.registry import Suite
 
@@ -177,3 +177,253 @@ def append_only(_server):
         client.shut(file)
     with open(f"{ROOT}/file", encoding="utf-8") as file:
         check(file.read() == "1234567", "the file is not what was appended")
+
+
+@suite.test("controls-break-caches", lacks=C_LACKS)
+def controls_break_caches(_server):
+    """Who reads through a level II oplock is told when a control changes the data."""
+    fresh("file", "x" * 65536)
+    with Files("share") as reader, Files("share") as writer:
+        access = raw.READS | raw.WRITES
+        source = writer.open("source", access, raw.OVERWRITE_IF)
+        writer.put(source, 0, b"y" * 4096)
+        key = writer.control(source, raw.RESUME_KEY, b"", 32)[:24]
+        file = writer.open("file", access)
+        controls = {
+            "zero data": (raw.SET_ZERO_DATA, struct.pack("<QQ", 0, 4096), 0),
+            "trim": (raw.LEVEL_TRIM, struct.pack("<IIQQ", 0, 1, 4096, 4096), 4),
+            "copy": (raw.COPYCHUNK_WRITE, key + struct.pack("<IIQQII", 1, 0, 0, 8192, 4096, 0), 12),
+            "duplicate": (raw.DUPLICATE_EXTENTS, source + struct.pack("<QQQ", 0, 12288, 4096), 0),
+        }
+        for words, (code, data, room) in controls.items():
+            held = reader.open("file", raw.READS, oplock=raw.LEVEL_II)
+            check(reader.granted_oplock == raw.LEVEL_II, f"{words}: no oplock was granted but {reader.granted_oplock}")
+            writer.control(file, code, data, room)
+            level, file_id = reader.wait_for_break()
+            check(level == 0 and file_id == held, f"{words}: broken to {level}")
+            reader.shut(held)
+
+
+@suite.test("controls-are-seen", lacks=C_LACKS)
+def controls_are_seen(_server):
+    """Who watches a directory sees what controls change in it."""
+    empty()
+    with Files("share") as watcher, Files("share") as writer:
+        file = writer.open("file", raw.READS | raw.WRITES, raw.MAKE)
+        writer.put(file, 0, b"x" * 65536)
+        for words, filters, code, data in (
+            ("set sparse", 0x4, raw.SET_SPARSE, b"\1"),
+            ("zero data", 0x18, raw.SET_ZERO_DATA, struct.pack("<QQ", 0, 4096)),
+        ):
+            folder = watcher.open("", raw.READS, options=raw.DIRECTORY)
+            message = watcher.watch(folder, filters)
+            writer.control(file, code, data)
+            seen = watcher.changes(message)
+            check(seen == [(3, "file")], f"{words}: {seen}")
+            watcher.shut(folder)
+
+
+def sid(text):
+    """A SID on the wire, [MS-DTYP] 2.4.2.2."""
+    _, revision, authority, *subs = text.split("-")
+    return struct.pack(">BBQ", int(revision), len(subs), int(authority))[:2] + int(authority).to_bytes(6, "big") + b"".join(struct.pack("<I", int(sub)) for sub in subs)
+
+
+def descriptor(owner=b"", aces=None):
+    """A self-relative security descriptor of an owner and a DACL of (type, mask, SID, condition)."""
+    entries = b""
+    for kind, mask, who, condition in aces or ():
+        entries += struct.pack("<BBHI", kind, 0, 8 + len(who) + len(condition), mask) + who + condition
+    acl = struct.pack("<BBHHH", 2, 0, 8 + len(entries), len(aces), 0) + entries if aces is not None else b""
+    control = 0x8000 | (4 if aces is not None else 0)
+    return struct.pack("<BBHIIII", 1, 0, control, 20 if owner else 0, 0, 0, 20 + len(owner) if acl else 0) + owner + acl
+
+
+EVERYONE, NOBODY = sid("S-1-1-0"), sid("S-1-5-21-1-2-3-4")
+
+
+@suite.test("unknown-owner", lacks=C_LACKS)
+def unknown_owner(_server):
+    """A file is not given to somebody who is nobody here, and the client is told so."""
+    fresh("file")
+    with Files("share") as client:
+        file = client.open("file", raw.READS | raw.WRITE_OWNER)
+        client.set_info(file, 3, 0, descriptor(NOBODY), expect=raw.INVALID_OWNER, additional=1)
+        client.shut(file)
+
+
+@suite.test("conditional-entries", lacks=C_LACKS)
+def conditional_entries(_server):
+    """An entry with a condition that nobody evaluates grants nothing, and denies."""
+    fresh("file")
+    condition = b"artx\xf8\0\0\0"
+    with Files("share") as client:
+        for words, aces, mode in (
+            ("allowing", [(0, 0x1F01FF, EVERYONE, b""), (9, 2, EVERYONE, condition)], 0o777),
+            ("allowing alone", [(0, 0x120089, EVERYONE, b""), (9, 0x120116, EVERYONE, condition)], 0o444),
+            ("denying", [(10, 2, EVERYONE, condition), (0, 0x1F01FF, EVERYONE, b"")], 0o555),
+        ):
+            file = client.open("file", raw.READS | raw.WRITE_DAC)
+            client.set_info(file, 3, 0, descriptor(aces=aces), additional=4)
+            client.shut(file)
+            found = os.stat(f"{ROOT}/file").st_mode & 0o777
+            check(found == mode, f"{words}: mode {found:o}, not {mode:o}")
+            os.chmod(f"{ROOT}/file", 0o644)
+
+
+@suite.test("create-with-security", lacks=C_LACKS)
+def create_with_security(_server):
+    """A descriptor that comes with a CREATE is set on what is made; one that cannot be set makes nothing."""
+    empty()
+    with Files("share") as client:
+        read = descriptor(aces=[(0, 0x120089, EVERYONE, b"")])
+        client.shut(client.open("new", raw.WRITES, raw.MAKE, contexts=raw.context(b"SecD", read)))
+        found = os.stat(f"{ROOT}/new").st_mode & 0o777
+        check(found == 0o444, f"mode {found:o}, not 444")
+        client.open("other", raw.WRITES, raw.MAKE, contexts=raw.context(b"SecD", descriptor(NOBODY)), expect=raw.INVALID_OWNER)
+        check(os.listdir(ROOT) == ["new"], f"left: {os.listdir(ROOT)}")
+
+
+@suite.test("links-within-the-share", lacks={**C_LACKS, "ours-module": "the stock daemon does not pass `follow symlinks` on"})
+def links_within(_server):
+    """A link leads wherever in the share it points, however it is spelled, and nowhere else."""
+    empty()
+    os.makedirs(f"{ROOT}/Folder/Below")
+    os.mkdir(f"{ROOT}/other")
+    machine.write(f"{ROOT}/other/file", "there")
+    machine.write("/srv/smb/secret", "secret")
+    for name, to in (("up", "../../other"), ("beside", "../../other/file"), ("out", "../../../secret"), ("outside", "../../../../smb")):
+        os.symlink(to, f"{ROOT}/Folder/Below/{name}")
+    with Files("links") as client:
+        for name in ("Folder\\Below\\up\\file", "folder\\below\\UP\\FILE", "Folder\\Below\\beside", "FOLDER\\BELOW\\BESIDE"):
+            try:
+                file = client.open(name)
+            except Failure as failure:
+                raise Failure(f"{name}: {failure}") from failure
+            check(client.get(file, 0, 5) == b"there", f"{name}: another file")
+            client.shut(file)
+        for name in ("Folder\\Below\\out", "folder\\below\\OUT", "Folder\\Below\\outside\\secret", "folder\\below\\OUTSIDE\\secret"):
+            answer = client.open(name, expect=None)
+            status = struct.unpack_from("<I", answer, 8)[0]
+            check(status in (0xC0000034, 0xC000003A), f"{name}: {status:#010x}")
+        folder = client.open("Folder\\Below", options=raw.DIRECTORY)
+        names = client.listing(folder)
+        check(names == [".", "..", "beside", "up"], f"listed: {names}")
+        client.shut(folder)
+    with Files("share") as client:
+        client.open("Folder\\Below\\beside", expect=raw.NAME_NOT_FOUND)
+
+
+@suite.test("trim-is-announced", lacks=C_LACKS)
+def trim_is_announced(_server):
+    """Whether the disk takes back space is told as the kernel knows it."""
+    with open("/sys/block/vda/queue/discard_max_bytes", encoding="ascii") as file:
+        trims = int(file.read()) > 0
+    with Files("share") as client:
+        folder = client.open("", options=raw.DIRECTORY)
+        flags = struct.unpack_from("<I", client.query_info(folder, 2, 11), 16)[0]
+        check(bool(flags & 8) == trims, f"flags {flags:#x} where the disk {'trims' if trims else 'does not trim'}")
+        client.shut(folder)
+
+
+@suite.test("frozen-times", lacks=C_LACKS)
+def frozen_times(_server):
+    """A time that a client froze for its handle stays, however it writes, until it lets it go."""
+    fresh("file")
+    old = 1_000_000_000
+    os.utime(f"{ROOT}/file", (old, old))
+
+    def times(last_write):
+        return struct.pack("<qqqqII", 0, 0, last_write, 0, 0, 0)
+
+    with Files("share") as client:
+        file = client.open("file", raw.READS | raw.WRITES)
+        client.set_info(file, 1, 4, times(-1))
+        client.put(file, 0, b"x")
+        client.set_info(file, 1, 20, struct.pack("<Q", 3))
+        check(os.stat(f"{ROOT}/file").st_mtime == old, "a frozen time went on")
+        client.set_info(file, 1, 4, times(-2))
+        client.put(file, 0, b"y")
+        check(os.stat(f"{ROOT}/file").st_mtime > old, "a time that was let go stands still")
+        client.shut(file)
+
+
+@suite.test("allocation", lacks=C_LACKS)
+def allocation(_server):
+    """Space that is reserved is taken, and given back when less is asked for; what is in the file stays."""
+    fresh("file", "12345")
+    with Files("share") as client:
+        file = client.open("file", raw.READS | raw.WRITES)
+        for size, blocks in ((1 << 20, 2048), (5, 8)):
+            client.set_info(file, 1, 19, struct.pack("<Q", size))
+            seen = os.stat(f"{ROOT}/file")
+            check(seen.st_size == 5, f"{size} reserved: the file has {seen.st_size} bytes")
+            check(seen.st_blocks >= blocks and seen.st_blocks < blocks * 2, f"{size} reserved: {seen.st_blocks} blocks")
+        client.shut(file)
+
+
+@suite.test("rename-stream", lacks=C_LACKS)
+def rename_stream(_server):
+    """A stream gets another name, and takes that of another stream only if nothing is lost by it."""
+    fresh("file")
+    with Files("share") as client:
+        access = raw.READS | raw.WRITES | raw.DELETE
+        for name, content in (("full", b"full"), ("empty", b"")):
+            stream = client.open(f"file:{name}", access, raw.MAKE)
+            client.put(stream, 0, content)
+            client.shut(stream)
+        stream = client.open("file:one", access, raw.MAKE)
+        other = client.open("FILE:ONE")
+        client.put(stream, 0, b"content")
+        client.rename(stream, ":full", expect=raw.NAME_COLLISION)
+        client.rename(stream, ":full", replace=True, expect=raw.INVALID_PARAMETER)
+        client.rename(stream, ":empty", replace=True)
+        client.rename(stream, ":Two:$DATA")
+        check(client.get(other, 0, 7) == b"content", "who had it open lost it")
+        client.open("file:one", expect=raw.NAME_NOT_FOUND)
+        client.open("file:empty", expect=raw.NAME_NOT_FOUND)
+        client.put(stream, 7, b"!")
+        client.shut(other)
+        client.shut(stream)
+        again = client.open("file:two")
+        check(client.get(again, 0, 8) == b"content!", "its content did not come with it")
+        client.shut(again)
+    kept = sorted(os.listxattr(f"{ROOT}/file"))
+    check([name for name in kept if "Stream" in name] == ["user.DosStream.Two:$DATA", "user.DosStream.full:$DATA"], f"kept: {kept}")
+
+
+@suite.test("streams-are-seen", lacks=C_LACKS)
+def streams_are_seen(_server):
+    """Who watches for streams is told when one comes, changes and goes."""
+    fresh("file")
+    with Files("share") as watcher, Files("share") as writer:
+        folder = watcher.open("", raw.READS, options=raw.DIRECTORY)
+        for words, action, change in (
+            ("came", 6, lambda: writer.shut(writer.open("file:s", raw.WRITES, raw.MAKE))),
+            ("changed", 8, lambda: writer.put(writer.open("file:s", raw.WRITES), 0, b"x")),
+            ("went", 7, lambda: writer.log_off()),
+        ):
+            if words == "went":
+                writer.delete(writer.open("file:s", raw.DELETE))
+            message = watcher.watch(folder, 0xE00)
+            change()
+            seen = watcher.changes(message)
+            check(seen == [(action, "file:s")], f"{words}: {seen}")
+
+
+@suite.test("append-to-stream", lacks=C_LACKS)
+def append_to_stream(_server):
+    """Who may only append to a stream cannot change what is there."""
+    fresh("file")
+    with Files("share") as client:
+        stream = client.open("file:s", raw.WRITES, raw.MAKE)
+        client.put(stream, 0, b"12345")
+        client.shut(stream)
+        stream = client.open("file:s", raw.APPEND_DATA | raw.READ_ATTRIBUTES)
+        client.put(stream, 0, b"x", expect=raw.ACCESS_DENIED)
+        client.put(stream, 5, b"6")
+        client.put(stream, 0xFFFFFFFFFFFFFFFF, b"7")
+        client.shut(stream)
+        stream = client.open("file:s")
+        check(client.get(stream, 0, 7) == b"1234567", "the stream is not what was appended")
+        client.shut(stream)
