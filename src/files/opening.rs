@@ -308,18 +308,11 @@ fn open_data(
 /// The access to data that `granted` amounts to.
 fn data_access(granted: Mask, overwrites: bool, options: Options) -> Option<Access> {
     let reads = granted.intersects(Mask::READ_DATA.union(Mask::EXECUTE));
-    let appends = granted.contains(Mask::APPEND_DATA);
-    let writes = overwrites || appends || granted.contains(Mask::WRITE_DATA);
-    // Who may only append cannot write anywhere else, whatever the file's length is by the time he does.
-    let write = if appends && !granted.contains(Mask::WRITE_DATA) {
-        Access::APPEND
-    } else {
-        Access::WRITE
-    };
+    let writes = overwrites || granted.intersects(Mask::WRITE_DATA.union(Mask::APPEND_DATA));
     let access = match (reads, writes) {
-        (true, true) => Access::READ | write,
+        (true, true) => Access::READ | Access::WRITE,
         (true, false) => Access::READ,
-        (false, true) => write,
+        (false, true) => Access::WRITE,
         (false, false) => return None,
     };
     Some(if writes && options.contains(Options::WRITE_THROUGH) {

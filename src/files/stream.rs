@@ -285,8 +285,8 @@ impl Admission {
 #[derive(Clone, Copy)]
 pub(crate) enum Begin {
     At(u64),
-    /// At the end, wherever that is; at that offset and not before it, if the client gave one.
-    End(Option<u64>),
+    /// At the end, wherever that is.
+    End,
 }
 
 /// An open stream.
@@ -332,8 +332,7 @@ impl OpenedStream {
     ///
     /// # Errors
     ///
-    /// `STATUS_DISK_FULL` if the stream would be longer than the file system can keep, `STATUS_ACCESS_DENIED` for an offset
-    /// before the end where only the end may be written, [`Busy::Later`].
+    /// `STATUS_DISK_FULL` if the stream would be longer than the file system can keep, [`Busy::Later`].
     pub(crate) fn write(
         &self,
         scope: &CredScope<'_>,
@@ -348,10 +347,7 @@ impl OpenedStream {
         let size = u64::try_from(value.len()).unwrap_or(u64::MAX);
         let offset = match begin {
             Begin::At(offset) => offset,
-            Begin::End(Some(offset)) if offset < size => {
-                return Err(NtStatus::ACCESS_DENIED.into());
-            }
-            Begin::End(_) => size,
+            Begin::End => size,
         };
         let start = usize::try_from(offset).map_err(|_| NtStatus::DISK_FULL)?;
         let end = start.checked_add(data.len()).filter(|end| *end <= MAX_SIZE);

@@ -86,16 +86,12 @@ fn write_stream(
     let scope = tree.enter();
     let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
     let begin = match request.offset {
-        AT_END if may_only_append => Begin::End(None),
+        AT_END if may_only_append => Begin::End,
         offset => {
             let end = offset.checked_add(len);
             let end = end.filter(|end| i64::try_from(*end).is_ok());
             end.ok_or(NtStatus::INVALID_PARAMETER)?;
-            if may_only_append {
-                Begin::End(Some(offset))
-            } else {
-                Begin::At(offset)
-            }
+            Begin::At(offset)
         }
     };
     let end = stream.write(&scope, tree, begin, request.data, waker)?;
@@ -123,10 +119,7 @@ fn write_file(
     let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
     let offset = match request.offset {
         AT_END if may_only_append => target.size(),
-        // The file is open so that whatever passes goes to its end.
-        offset if may_only_append && offset < target.size() => {
-            return Err(NtStatus::ACCESS_DENIED);
-        }
+        // As on Windows and Samba, the right to append alone does not keep a client from naming another place.
         offset => offset,
     };
     let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);

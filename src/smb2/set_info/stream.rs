@@ -66,11 +66,12 @@ pub(super) fn set(
 fn parse(text: &[u8]) -> Result<&str, NtStatus> {
     let text = core::str::from_utf8(text).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     if !text.starts_with(':') {
-        return Err(NtStatus::INVALID_PARAMETER);
+        // That is to rename the file, which the stream keeps open.
+        return Err(NtStatus::SHARING_VIOLATION);
     }
     match names::Path::parse(text, Rules::Windows)?.fork() {
         names::Fork::Stream(name) => Ok(name),
-        // The data of the file itself cannot be replaced so.
-        _ => Err(NtStatus::INVALID_PARAMETER),
+        // To become the data of the file itself is not built.
+        _ => Err(NtStatus::NOT_SUPPORTED),
     }
 }
