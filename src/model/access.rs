@@ -151,10 +151,10 @@ impl Mask {
     ///
     /// # Errors
     ///
-    /// `STATUS_ACCESS_DENIED` if it asks for nothing, or nothing but to wait, or has an undefined bit.
+    /// `STATUS_ACCESS_DENIED` if it asks for nothing or has an undefined bit.
     pub fn desired(value: u32) -> Result<Mask, NtStatus> {
         let mask = Mask(value);
-        if mask.intersects(Self::UNDEFINED) || mask.without(Self::SYNCHRONIZE).is_empty() {
+        if mask.intersects(Self::UNDEFINED) || mask.is_empty() {
             return Err(NtStatus::ACCESS_DENIED);
         }
         Ok(mask.map_generic())
@@ -499,17 +499,14 @@ mod tests {
     #[test]
     fn desired_access_of_a_create() {
         assert_eq!(Mask::desired(0), Err(NtStatus::ACCESS_DENIED));
-        assert_eq!(
-            Mask::desired(Mask::SYNCHRONIZE.0),
-            Err(NtStatus::ACCESS_DENIED)
-        );
+        assert_eq!(Mask::desired(Mask::SYNCHRONIZE.0), Ok(Mask::SYNCHRONIZE));
         let mut refused = 0;
         for bit in 0..32 {
             if Mask::desired(1 << bit).is_err() {
                 refused |= 1u32 << bit;
             }
         }
-        assert_eq!(refused, 0x0CF0_FE00);
+        assert_eq!(refused, 0x0CE0_FE00);
         assert_eq!(Mask::desired(0x8000_0000), Ok(Mask::FILE_GENERIC_READ));
     }
 
