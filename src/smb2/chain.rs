@@ -409,10 +409,7 @@ impl Chain {
         }
         // The refusal of a login that is held back tells nothing before it goes out.
         let is_told = self.current.header.command() != Ok(Command::SessionSetup);
-        if is_told
-            && self.async_id.is_none()
-            && self.send_interim(conn, waker.async_id()).is_ok()
-        {
+        if is_told && self.async_id.is_none() && self.send_interim(conn, waker.async_id()).is_ok() {
             self.async_id = Some(waker.async_id());
         }
         self.frame.release();
