@@ -5,16 +5,17 @@
 use ksmbd_tools::status::Source;
 use ksmbd_tools::subauth::SubAuth;
 use smb_proto::ipc::{
-    self, user_flag, Command, LoginRequest, LoginResponse, LoginResponseExt, LogoutRequest,
-    RpcCommand, ShareConfigRequest, ShareConfigResponse, SpnegoRequest, SpnegoResponse,
-    TreeConnectRequest, TreeDisconnectRequest,
+    self, Command, LoginRequest, LoginResponseExt, LogoutRequest, RpcCommand, ShareConfigRequest,
+    ShareConfigResponse, SpnegoRequest, TreeConnectRequest, TreeDisconnectRequest,
 };
 use smb_proto::wire::{Malformed, Writer, Written};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::answer;
+use crate::kerberos::Kerberos;
 use crate::link::Message;
 use crate::rpc::Pipes;
+use crate::spnego;
 use crate::state::State;
 
 /// Most bytes of any answer.
@@ -27,6 +28,8 @@ pub struct Server {
     pub state: State,
     /// Open pipes.
     pub pipes: Pipes,
+    /// Kerberos logins.
+    pub kerberos: Kerberos,
     /// Sub-authorities of the domain's SID.
     pub sub_auth: SubAuth,
     /// Where the module tells who is connected.
@@ -39,6 +42,7 @@ impl Server {
         Server {
             state,
             pipes: Pipes::default(),
+            kerberos: Kerberos::default(),
             sub_auth,
             status: Source::default(),
         }
@@ -114,16 +118,7 @@ fn answer(server: &Server, command: Command, payload: &[u8]) -> Result<Option<Ve
             return Ok(write(12 + reply.len(), |w| answer.write(w)));
         }
         Command::SpnegoRequest => {
-            let request = SpnegoRequest::parse(payload)?;
-            log::info!("Kerberos authentication refused: it is not built");
-            let login = LoginResponse::refusal(request.handle, user_flag::BAD_USER);
-            let refusal = SpnegoResponse {
-                handle: request.handle,
-                login,
-                key: &[],
-                blob: &[],
-            };
-            return Ok(write(156, |w| refusal.write(w)));
+            return Ok(spnego::answer(server, &SpnegoRequest::parse(payload)?));
         }
         _ => log::warn!("the module sent {command:?}, which is not for the daemon"),
     }

@@ -8,11 +8,13 @@
 pub mod answer;
 pub mod discovery;
 pub mod dispatch;
+pub mod kerberos;
 pub mod link;
 pub mod list;
 pub mod manager;
 pub mod notify;
 pub mod rpc;
+pub mod spnego;
 pub mod startup;
 pub mod state;
 pub mod worker;

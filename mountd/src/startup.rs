@@ -5,9 +5,13 @@
 use ksmbd_tools::config::value::Setting;
 use ksmbd_tools::config::Global;
 use ksmbd_tools::subauth::SubAuth;
-use smb_proto::ipc::{global_flag, setting, Startup, StartupRequest, Text};
+use smb_proto::ipc::{
+    daemon_feature, global_flag, setting, Startup, StartupExtension, StartupRequest, Text,
+};
 use smb_proto::wire::{Full, Writer};
 use zerocopy::IntoBytes;
+
+use crate::kerberos::Kerberos;
 
 /// The payload of the start-up request.
 ///
@@ -61,10 +65,22 @@ fn head(global: &Global, sub_auth: SubAuth) -> Result<StartupRequest, Full> {
         max_connections_per_address: global.max_ip_connections,
         aapl_model: Text::new(global.aapl_model.as_bytes())?,
         max_sessions_per_connection: global.max_sessions_per_connection,
-        reserved: [0; 463],
+        reserved: [0; 455],
+        extension: StartupExtension {
+            mark: StartupExtension::MARK,
+            features: features(global),
+        },
         // Set by `Startup::write`.
         interfaces_size: 0,
     })
+}
+
+fn features(global: &Global) -> u32 {
+    if global.kerberos && Kerberos::IS_BUILT {
+        daemon_feature::KERBEROS
+    } else {
+        0
+    }
 }
 
 fn flags(global: &Global) -> u32 {
@@ -110,5 +126,15 @@ mod tests {
             startup.interface_names().collect::<Vec<_>>(),
             [b"eth0".as_slice(), b"lo"]
         );
+        assert_eq!({ head.extension }.known_features(), Some(0));
+    }
+
+    #[test]
+    fn kerberos_is_offered_if_it_is_built_and_configured() {
+        let settings = settings("[global]\nkerberos support = yes\n");
+        let payload = payload(&settings.config.global, [1, 2, 3]).unwrap();
+        let head = Startup::parse(&payload).unwrap().head;
+        let want = u32::from(Kerberos::IS_BUILT) * daemon_feature::KERBEROS;
+        assert_eq!({ head.extension }.known_features(), Some(want));
     }
 }

@@ -52,6 +52,9 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
             .with_module_that_tells(Module::default().version().is_ok()),
         sub_auth,
     ));
+    server
+        .kerberos
+        .check(&server.state.settings().config.global);
     let queue = start_threads(&server, &link)?;
     link.send(Command::StartingUp, startup)
         .context("sending the start-up request")?;
@@ -208,6 +211,7 @@ impl Events {
         match state::load(&self.sources, self.server.state.accounts()) {
             Ok(settings) => {
                 discovery::publish(&settings.config);
+                self.server.kerberos.check(&settings.config.global);
                 self.server.state.replace(settings);
                 log::info!("configuration and users reloaded");
             }

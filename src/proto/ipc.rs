@@ -26,8 +26,8 @@ use crate::wire::{Full, Malformed, Parsed, Reader, Writer, Written};
 
 pub use command::Command;
 pub use flags::{
-    global_flag, rpc_flag, rpc_status, setting, share_flag, tree_flag, tree_request_flag,
-    tree_status, user_flag,
+    daemon_feature, global_flag, rpc_flag, rpc_status, setting, share_flag, tree_flag,
+    tree_request_flag, tree_status, user_flag,
 };
 
 /// Name of the generic netlink family.
@@ -155,6 +155,34 @@ pub struct Heartbeat {
 }
 fixed!(Heartbeat, 4, handle = 0);
 
+/// What the daemon says of itself beyond the original layout. It lies at the end of the reserved bytes of
+/// [`StartupRequest`], so a peer that does not know it neither reads it nor sets its mark.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C, packed)]
+pub struct StartupExtension {
+    /// [`StartupExtension::MARK`] if the rest is meant.
+    pub mark: u32,
+    /// [`daemon_feature`].
+    pub features: u32,
+}
+
+impl StartupExtension {
+    /// Says that the sender knows the extension, large [`SpnegoRequest`]s and their conversations.
+    pub const MARK: u32 = 0x3158_5352;
+    /// The sender does not know the extension.
+    pub const ABSENT: StartupExtension = StartupExtension {
+        mark: 0,
+        features: 0,
+    };
+
+    /// The features, if the sender knows the extension.
+    pub fn known_features(&self) -> Option<u32> {
+        (self.mark == StartupExtension::MARK).then_some(self.features)
+    }
+}
+
 /// [`Command::StartingUp`]: the global configuration. [`Startup`] adds the interface list. Packed, unlike the rest.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C, packed)]
@@ -206,7 +234,9 @@ pub struct StartupRequest {
     /// Most sessions of one connection; 0 for the module's default.
     pub max_sessions_per_connection: u32,
     /// Zero.
-    pub reserved: [u8; 463],
+    pub reserved: [u8; 455],
+    /// Facts that the original layout has no room for.
+    pub extension: StartupExtension,
     /// Bytes of the interface list that follows.
     pub interfaces_size: u32,
 }
@@ -237,6 +267,7 @@ fixed!(
     aapl_model = 241,
     max_sessions_per_connection = 273,
     reserved = 277,
+    extension = 732,
     interfaces_size = 740,
 );
 
@@ -873,15 +904,33 @@ impl SpnegoRequestHead {
 }
 
 /// [`Command::SpnegoRequest`]: authenticate this GSS token (Kerberos).
+///
+/// A daemon that sent [`StartupExtension::MARK`] is also told which conversation the token belongs to, behind the two bytes
+/// that end the original layout. It keeps what a further token needs, and says with [`user_flag::CONTINUE`] that it wants one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpnegoRequest<'a> {
     /// Matches the answer.
     pub handle: u32,
     /// The token from the client's SESSION_SETUP.
     pub blob: &'a [u8],
+    /// The authentication that the token is a step of, if it may have several.
+    pub conversation: Option<u64>,
+}
+
+/// The end of a [`SpnegoRequest`] that belongs to a conversation.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C, packed)]
+struct SpnegoTail {
+    /// Zero.
+    padding: [u8; 2],
+    mark: u32,
+    conversation: u64,
 }
 
 impl<'a> SpnegoRequest<'a> {
+    /// Most bytes of a request without its blob.
+    pub const OVERHEAD: usize = 6 + size_of::<SpnegoTail>();
+
     /// Reads a whole request.
     ///
     /// # Errors
@@ -891,23 +940,53 @@ impl<'a> SpnegoRequest<'a> {
         let mut reader = Reader::new(payload);
         let handle = u32::from_ne_bytes(reader.array()?);
         let size = u16::from_ne_bytes(reader.array()?);
+        let blob = reader.take(usize::from(size))?;
+        let tail: Option<SpnegoTail> = reader.get().ok();
         Ok(SpnegoRequest {
             handle,
-            blob: reader.take(usize::from(size))?,
+            blob,
+            conversation: tail
+                .filter(|tail| tail.mark == StartupExtension::MARK)
+                .map(|tail| tail.conversation),
         })
     }
 
-    /// Writes the request, of `8 + blob.len()` bytes.
+    /// Writes what stands before the blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if it does not fit or the blob has more than 65,535 bytes.
+    pub fn write_head(&self, w: &mut Writer<'_>) -> Written {
+        let size = u16::try_from(self.blob.len()).map_err(|_| Full)?;
+        w.bytes(&self.handle.to_ne_bytes())?;
+        w.bytes(&size.to_ne_bytes())
+    }
+
+    /// Writes what stands behind the blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if it does not fit.
+    pub fn write_tail(&self, w: &mut Writer<'_>) -> Written {
+        match self.conversation {
+            None => w.zeros(2),
+            Some(conversation) => w.put(&SpnegoTail {
+                padding: [0; 2],
+                mark: StartupExtension::MARK,
+                conversation,
+            }),
+        }
+    }
+
+    /// Writes the request: `8 + blob.len()` bytes, and 12 more in a conversation.
     ///
     /// # Errors
     ///
     /// [`Full`] if it does not fit or the blob has more than 65,535 bytes.
     pub fn write(&self, w: &mut Writer<'_>) -> Written {
-        let size = u16::try_from(self.blob.len()).map_err(|_| Full)?;
-        w.bytes(&self.handle.to_ne_bytes())?;
-        w.bytes(&size.to_ne_bytes())?;
+        self.write_head(w)?;
         w.bytes(self.blob)?;
-        w.zeros(2)
+        self.write_tail(w)
     }
 }
 

@@ -47,6 +47,11 @@ impl Mech {
         }
     }
 
+    /// Whether it is Kerberos under either of its numbers.
+    pub const fn is_kerberos(self) -> bool {
+        matches!(self, Mech::Krb5 | Mech::MsKrb5)
+    }
+
     /// The mechanism with this OBJECT IDENTIFIER content.
     pub fn from_oid(oid: &[u8]) -> Option<Mech> {
         Mech::ALL.into_iter().find(|mech| mech.oid() == oid)
@@ -376,6 +381,13 @@ impl<'a> Token<'a> {
             _ => NegTokenResp::parse(buffer).map(Token::Resp),
         }
     }
+}
+
+/// Whether `token` is a Kerberos token in its own GSS-API frame (RFC 4121 4.1), without SPNEGO.
+pub fn is_plain_kerberos(token: &[u8]) -> bool {
+    let oid =
+        der::only(token, der::APPLICATION_0).and_then(|content| Der::new(content).expect(der::OID));
+    oid.is_ok_and(|oid| oid == Mech::Krb5.oid())
 }
 
 fn octets(field: Option<&[u8]>) -> Parsed<Option<&[u8]>> {

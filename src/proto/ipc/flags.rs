@@ -16,6 +16,12 @@ pub mod global_flag {
     pub const DURABLE_HANDLES: u32 = 1 << 4;
 }
 
+/// Bits of [`StartupExtension::features`](super::StartupExtension::features).
+pub mod daemon_feature {
+    /// Kerberos is to be offered: the daemon answers SPNEGO requests.
+    pub const KERBEROS: u32 = 1 << 0;
+}
+
 /// Values of [`StartupRequest::signing`](super::StartupRequest::signing) (and of other settings with the same four states).
 pub mod setting {
     /// Off.
@@ -45,6 +51,9 @@ pub mod user_flag {
     pub const DELAY_SESSION: u16 = 1 << 5;
     /// The account has supplementary groups: ask for them with `LoginExtRequest`.
     pub const EXTENSION: u16 = 1 << 6;
+    /// Nobody is logged in yet, and nothing is refused: the client has to answer the token. Only in the answer to a
+    /// `SpnegoRequest` that belongs to a conversation.
+    pub const CONTINUE: u16 = 1 << 15;
 }
 
 /// Bits of [`ShareConfigHead::flags`](super::ShareConfigHead::flags). All bits clear means: no such share.

@@ -200,6 +200,7 @@ fn a_spnego_blob_begins_within_the_structure() {
         SpnegoRequest {
             handle: 9,
             blob: b"token",
+            conversation: None,
         }
         .write(w)
     });
@@ -209,9 +210,19 @@ fn a_spnego_blob_begins_within_the_structure() {
         SpnegoRequest::parse(&payload),
         Ok(SpnegoRequest {
             handle: 9,
-            blob: b"token"
+            blob: b"token",
+            conversation: None,
         })
     );
+}
+
+#[test]
+fn a_start_up_tells_its_features_behind_a_mark() {
+    let mut extension = StartupExtension::ABSENT;
+    assert_eq!(extension.known_features(), None);
+    extension.mark = StartupExtension::MARK;
+    extension.features = daemon_feature::KERBEROS;
+    assert_eq!(extension.known_features(), Some(daemon_feature::KERBEROS));
 }
 
 proptest! {
@@ -230,6 +241,15 @@ proptest! {
         let bytes = written(156 + key.len() + blob.len(), |w| answer.write(w));
         let read = SpnegoResponse::parse(&bytes).unwrap();
         prop_assert_eq!((read.key, read.blob, read.login.status), (&*key, &*blob, user_flag::OK));
+    }
+
+    #[test]
+    fn spnego_requests_round_trip(handle: u32, blob: Vec<u8>, conversation: Option<u64>) {
+        let request = SpnegoRequest { handle, blob: &blob, conversation };
+        let bytes = written(SpnegoRequest::OVERHEAD + blob.len(), |w| request.write(w));
+        let tail = if conversation.is_some() { 14 } else { 2 };
+        prop_assert_eq!(bytes.len(), 6 + blob.len() + tail);
+        prop_assert_eq!(SpnegoRequest::parse(&bytes), Ok(request));
     }
 
     #[test]

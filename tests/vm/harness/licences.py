@@ -17,6 +17,8 @@ COMPATIBLE = {
     "0BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "GPL-2.0", "GPL-2.0-only", "GPL-2.0-or-later", "ISC", "LGPL-2.1-or-later", "MIT",
     "MIT-0", "Unicode-3.0", "Unicode-DFS-2016", "Unlicense", "Zlib", "BSL-1.0", "Apache-2.0 WITH LLVM-exception",
 }
+# Used to build (bindgen reads C headers with it), never a part of what is built: that is checked too.
+BUILD_ONLY = {"clang-sys": "Apache-2.0"}
 SOURCE = "registry+https://github.com/rust-lang/crates.io-index"
 
 
@@ -62,13 +64,25 @@ def is_compatible(expression):
     return alternatives() and not words
 
 
-def packages():
-    """Every package that the workspace needs, its tests included."""
+def linked(metadata):
+    """The ids of the packages that are parts of programs or tests: all but those that only build scripts use."""
+    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+    found, left = set(), list(metadata["workspace_members"])
+    while left:
+        package = left.pop()
+        if package not in found:
+            found.add(package)
+            left += [dep["pkg"] for dep in nodes[package]["deps"] if any(kind["kind"] != "build" for kind in dep["dep_kinds"])]
+    return found
+
+
+def workspace():
+    """What cargo says of every package that the workspace needs, its tests included."""
     args = ["cargo", "metadata", "--format-version", "1", *build.locked()]
     for extra in (["--offline"], []):
         result = subprocess.run([*args, *extra], cwd=build.SRC, capture_output=True, text=True, check=False)
         if result.returncode == 0:
-            return json.loads(result.stdout)["packages"]
+            return json.loads(result.stdout)
     raise build.Stop(f"cargo cannot list the crates: {result.stderr.strip().splitlines()[-1] if result.stderr.strip() else result.returncode}")
 
 
@@ -83,9 +97,13 @@ def self_check():
 
 def problems():
     found = self_check()
-    for package in packages():
+    metadata = workspace()
+    parts = linked(metadata)
+    for package in metadata["packages"]:
         name = f"{package['name']} {package['version']}"
-        if not is_compatible(package.get("license") or ""):
+        licence = package.get("license") or ""
+        is_tool = package["id"] not in parts and BUILD_ONLY.get(package["name"]) == licence
+        if not is_tool and not is_compatible(licence):
             found.append(f"{name}: the licence {package.get('license')!r} is not compatible with GPL-2.0-only")
         if package.get("source") not in (None, SOURCE):
             found.append(f"{name} comes from {package['source']}, not from crates.io")
