@@ -9,10 +9,13 @@ use kernel::sync::Arc;
 use linux::time;
 
 use super::{Connection, Frame};
+use crate::server::config::Kerberos;
 use crate::smb2::job::Job;
 
 /// The largest frame before anybody logged in, bytes.
 const MAX_UNAUTHENTICATED: usize = 16 << 10;
+/// The same where clients may bring Kerberos tickets: the token of a SESSION_SETUP has a length of 16 bits.
+const MAX_TICKET: usize = 65 << 10;
 /// The smallest frame that can hold a message: an SMB1 NEGOTIATE without dialects.
 const MIN_FRAME: usize = 35;
 
@@ -121,6 +124,8 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
     let len = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
     let max = if conn.is_authenticated() {
         conn.config.max_frame()
+    } else if conn.config.kerberos == Kerberos::Offered {
+        MAX_TICKET
     } else {
         MAX_UNAUTHENTICATED
     };

@@ -25,6 +25,8 @@ pub(crate) struct Account {
     pub(crate) flags: u16,
     /// The NT hash, unless the account has none (guest).
     pub(crate) nt_hash: Option<Secret<16>>,
+    /// When a session of this login ends, in seconds since 1970; `None` for never.
+    pub(crate) expiry: Option<u64>,
 }
 
 impl Account {
@@ -119,16 +121,34 @@ impl RpcAnswer {
 /// Asks who `name` is. The answer may be an account that cannot log in: see [`Account::is_usable`].
 pub(crate) fn login(link: &Link, name: &[u8]) -> Result<Account, LinkError> {
     let account = Text::new(name)?;
-    let request = |handle| LoginRequest {
+    let answer = link.ask(Command::LoginRequest, |handle, w| {
+        w.put(&login_request(handle, account))
+    })?;
+    account_as(link, &ipc::read(&answer)?, account)
+}
+
+/// The account that the daemon described in `response`, with its groups.
+pub(crate) fn account_of(link: &Link, response: &LoginResponse) -> Result<Account, LinkError> {
+    account_as(link, response, response.account)
+}
+
+fn login_request(handle: u32, account: Text<ACCOUNT_SIZE>) -> LoginRequest {
+    LoginRequest {
         handle,
         account,
         reserved: [0; 16],
-    };
-    let answer = link.ask(Command::LoginRequest, |handle, w| w.put(&request(handle)))?;
-    let response: LoginResponse = ipc::read(&answer)?;
+    }
+}
+
+/// The same, whose groups are asked for under the name `asked`.
+fn account_as(
+    link: &Link,
+    response: &LoginResponse,
+    asked: Text<ACCOUNT_SIZE>,
+) -> Result<Account, LinkError> {
     let groups = if response.status & user_flag::EXTENSION != 0 {
         let answer = link.ask(Command::LoginExtRequest, |handle, w| {
-            w.put(&request(handle))
+            w.put(&login_request(handle, asked))
         })?;
         collect_groups(&answer)?
     } else {
@@ -141,6 +161,7 @@ pub(crate) fn login(link: &Link, name: &[u8]) -> Result<Account, LinkError> {
         groups,
         flags: response.status,
         nt_hash: response.nt_hash().map(|hash| Secret::new(*hash)),
+        expiry: response.expiry(),
     })
 }
 
@@ -260,7 +281,7 @@ pub(crate) fn rpc(
         flags,
         payload_size,
     };
-    let bytes = link.ask_as(handle, Command::RpcRequest, |w| w.put(&head), payload)?;
+    let bytes = link.ask_as(handle, Command::RpcRequest, |w| w.put(&head), &[payload])?;
     let status = RpcCommand::parse(&bytes)?.flags;
     Ok(RpcAnswer { status, bytes })
 }

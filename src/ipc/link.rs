@@ -22,6 +22,8 @@ const ANSWER_TIMEOUT_MS: u32 = 2_000;
 const MAX_WAITERS: usize = 1_024;
 /// The largest fixed message that the kernel sends; payloads travel as a part of their own.
 const MAX_HEAD: usize = 512;
+/// Parts of a message: the fixed one and two of a payload.
+const MAX_PARTS: usize = 3;
 
 /// Why the daemon gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,13 +226,13 @@ impl Link {
         self.ask_as(handle, command, |w| head(handle, w), &[])
     }
 
-    /// Sends a request under `handle`, followed by `payload`, and waits for the answer.
+    /// Sends a request under `handle`, followed by the parts of `payload`, and waits for the answer.
     pub(crate) fn ask_as(
         &self,
         handle: u32,
         command: Command,
         head: impl FnOnce(&mut Writer<'_>) -> Written,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<KVec<u8>, LinkError> {
         let answer = command.answer().ok_or(LinkError::BadAnswer)?;
         let waiter = Arc::pin_init(
@@ -270,14 +272,18 @@ impl Link {
         daemon: u32,
         command: Command,
         head: impl FnOnce(&mut Writer<'_>) -> Written,
-        payload: &[u8],
+        payload: &[&[u8]],
     ) -> Result<(), LinkError> {
         let family = self.family.lock().clone().ok_or(LinkError::NoDaemon)?;
         let mut bytes = [0u8; MAX_HEAD];
         let mut writer = Writer::new(&mut bytes);
         head(&mut writer)?;
+        let mut parts: [&[u8]; MAX_PARTS] = [writer.written(), &[], &[]];
+        for (part, from) in parts.iter_mut().skip(1).zip(payload) {
+            *part = from;
+        }
         family
-            .unicast(daemon, command.number(), &[writer.written(), payload])
+            .unicast(daemon, command.number(), &parts)
             .map_err(|_| LinkError::NoDaemon)
     }
 }

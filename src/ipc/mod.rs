@@ -5,5 +5,6 @@
 pub(crate) mod calls;
 pub(crate) mod daemon;
 pub(crate) mod link;
+pub(crate) mod spnego;
 
 pub(crate) use link::Link;

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 use smb_model::negotiate::{Dialect, Range, SigningPolicy};
-use smb_proto::ipc::{global_flag, setting, Startup, Text};
+use smb_proto::ipc::{daemon_feature, global_flag, setting, Startup, Text};
 
 /// Whether the server encrypts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,10 +17,22 @@ pub(crate) enum Encryption {
     Required,
 }
 
+/// Whether clients may log in with Kerberos.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kerberos {
+    /// The daemon does not want it.
+    Off,
+    /// Offered to clients.
+    Offered,
+    /// The daemon does not say: not offered, but a client that tries gets the daemon's answer.
+    Untold,
+}
+
 /// A configuration as the daemon sent it in `STARTING_UP`.
 pub(crate) struct Config {
     pub(crate) signing: SigningPolicy,
     pub(crate) encryption: Encryption,
+    pub(crate) kerberos: Kerberos,
     /// Dialects on offer.
     pub(crate) dialects: Range,
     pub(crate) leases: bool,
@@ -87,6 +99,7 @@ impl Config {
         Ok(Config {
             signing: SigningPolicy::Offered,
             encryption: Encryption::Offered,
+            kerberos: Kerberos::Off,
             dialects: Range::new(Dialect::V2_1, Dialect::V3_1_1).ok_or(EINVAL)?,
             leases: false,
             multichannel: false,
@@ -136,6 +149,11 @@ impl Config {
         } else {
             Encryption::Offered
         };
+        let kerberos = match { head.extension }.known_features() {
+            None => Kerberos::Untold,
+            Some(features) if features & daemon_feature::KERBEROS != 0 => Kerberos::Offered,
+            Some(_) => Kerberos::Off,
+        };
         let io = |value| or_default(value, DEFAULT_IO).clamp(MIN_IO, MAX_IO);
         let credits = or_default(head.max_credits, DEFAULT_CREDITS).clamp(128, 8192);
         let minute_ms = 60_000;
@@ -146,6 +164,7 @@ impl Config {
                 SigningPolicy::Offered
             },
             encryption,
+            kerberos,
             dialects,
             leases: flags & global_flag::LEASES != 0,
             multichannel: flags & global_flag::MULTICHANNEL != 0,

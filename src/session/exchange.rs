@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One authentication: SPNEGO around NTLM, or NTLM alone, from the first token to an account. [MS-SMB2] 3.3.5.5.3,
-//! [MS-SPNG] 3.3.5, RFC 4178.
+//! One authentication, from the first token to an account: SPNEGO around NTLM or NTLM alone, and Kerberos with or without
+//! SPNEGO, whose tokens are the daemon's to judge. [MS-SMB2] 3.3.5.5.3, [MS-SPNG] 3.3.5, RFC 4178.
 
 use kernel::prelude::*;
 
-use linux::secret::Secret;
+use linux::random;
 use smb_model::ntlmv2::Identity;
 use smb_proto::ipc::{user_flag, Text, ACCOUNT_SIZE};
 use smb_proto::ntlmssp::{self, Authenticate};
-use smb_proto::spnego::{Mech, NegState, NegTokenResp, Token};
+use smb_proto::spnego::{self, Mech, NegState, NegTokenInit, NegTokenResp, Token};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::Writer;
 
 use crate::ipc::calls::{self, Account};
 use crate::ipc::link::LinkError;
+use crate::ipc::spnego as daemon;
+use crate::server::config::Kerberos;
 use crate::server::Server;
 
+use super::keys::FullKey;
 use super::ntlm::{Challenged, LoggedOn};
 
 /// Longest list of mechanisms that is kept for its integrity code, bytes.
@@ -34,6 +37,8 @@ enum Step {
     Chosen(MechTypes),
     /// The answer to the challenge is awaited; with SPNEGO around it if there is a list.
     Challenged(Challenged, Option<MechTypes>),
+    /// The next token is Kerberos', for the conversation that the daemon keeps.
+    Kerberos(u64),
     /// Failed or finished.
     Over,
 }
@@ -54,7 +59,7 @@ pub(crate) enum Progress {
     /// The client has to answer this token.
     Continue(KVec<u8>),
     /// Somebody is logged in.
-    Done(Login),
+    Done(KBox<Login>),
 }
 
 /// The outcome of an authentication.
@@ -64,7 +69,7 @@ pub(crate) struct Login {
     /// Whether the account was given without proof, as a guest's.
     pub(crate) is_guest: bool,
     /// The key that both sides have; none for guests and anonymous users.
-    pub(crate) key: Option<Secret<16>>,
+    pub(crate) key: Option<FullKey>,
     /// The last token for the client.
     pub(crate) token: KVec<u8>,
 }
@@ -88,7 +93,9 @@ impl Exchange {
     pub(crate) fn advance(&mut self, server: &Server, token: &[u8]) -> Result<Progress, NtStatus> {
         match core::mem::replace(&mut self.step, Step::Over) {
             Step::Start if is_ntlm(token) => self.challenge(server, token, None),
+            Step::Start if spnego::is_plain_kerberos(token) => self.plain_kerberos(server, token),
             Step::Start => self.begin_spnego(server, token),
+            Step::Kerberos(conversation) => self.kerberos(server, conversation, token),
             Step::Chosen(mechs) => match parse(token)? {
                 Token::Resp(resp) => {
                     let inner = resp.response_token.ok_or(NtStatus::INVALID_PARAMETER)?;
@@ -118,9 +125,109 @@ impl Exchange {
             Token::Init(init) => init,
             _ => return Err(NtStatus::INVALID_PARAMETER),
         };
-        if !init.mechs.contains(Mech::Ntlmssp) {
-            return Err(NtStatus::LOGON_FAILURE);
+        match self.try_kerberos(server, &init, token)? {
+            Some(progress) => Ok(progress),
+            None if init.mechs.contains(Mech::Ntlmssp) => self.begin_ntlm(server, &init),
+            None => Err(NtStatus::LOGON_FAILURE),
         }
+    }
+
+    /// Takes up Kerberos if that is what the client prefers of what there is.
+    fn try_kerberos(
+        &mut self,
+        server: &Server,
+        init: &NegTokenInit<'_>,
+        token: &[u8],
+    ) -> Result<Option<Progress>, NtStatus> {
+        let preferred = init
+            .mechs
+            .mechs()
+            .flatten()
+            .find(|mech| *mech == Mech::Ntlmssp || mech.is_kerberos());
+        if !preferred.is_some_and(Mech::is_kerberos) {
+            return Ok(None);
+        }
+        match server.config().kerberos {
+            Kerberos::Off => Ok(None),
+            Kerberos::Offered => self.kerberos(server, random::u64(), token).map(Some),
+            Kerberos::Untold => {
+                // Such a daemon takes a whole token or none.
+                let is_whole =
+                    init.mech_token.is_some() && init.mechs.first().is_some_and(Mech::is_kerberos);
+                if !is_whole {
+                    return Ok(None);
+                }
+                match daemon::ask(&server.link, token, None) {
+                    Ok(outcome @ daemon::Outcome::Done { .. }) => {
+                        self.kerberos_outcome(server, 0, outcome).map(Some)
+                    }
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// A Kerberos token without SPNEGO around it, as clients send that support nothing else.
+    fn plain_kerberos(&mut self, server: &Server, token: &[u8]) -> Result<Progress, NtStatus> {
+        match server.config().kerberos {
+            Kerberos::Offered => self.kerberos(server, random::u64(), token),
+            Kerberos::Off | Kerberos::Untold => Err(NtStatus::LOGON_FAILURE),
+        }
+    }
+
+    /// Has the daemon judge a token; SPNEGO is the daemon's then, too.
+    fn kerberos(
+        &mut self,
+        server: &Server,
+        conversation: u64,
+        token: &[u8],
+    ) -> Result<Progress, NtStatus> {
+        let outcome =
+            daemon::ask(&server.link, token, Some(conversation)).map_err(|error| match error {
+                LinkError::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
+                _ => NtStatus::LOGON_FAILURE,
+            })?;
+        self.kerberos_outcome(server, conversation, outcome)
+    }
+
+    fn kerberos_outcome(
+        &mut self,
+        server: &Server,
+        conversation: u64,
+        outcome: daemon::Outcome,
+    ) -> Result<Progress, NtStatus> {
+        match outcome {
+            daemon::Outcome::Continue(token) => {
+                self.step = Step::Kerberos(conversation);
+                Ok(Progress::Continue(token))
+            }
+            daemon::Outcome::Done {
+                account,
+                key,
+                token,
+            } => {
+                let is_guest = account.is_guest();
+                done_with(Login {
+                    account,
+                    is_anonymous: false,
+                    is_guest,
+                    key: key.filter(|_| !is_guest),
+                    token,
+                })
+            }
+            daemon::Outcome::Refused => {
+                debug!(server, Auth, "the Kerberos token was refused\n");
+                Err(NtStatus::LOGON_FAILURE)
+            }
+        }
+    }
+
+    /// Takes up NTLM from the client's list.
+    fn begin_ntlm(
+        &mut self,
+        server: &Server,
+        init: &NegTokenInit<'_>,
+    ) -> Result<Progress, NtStatus> {
         let der = init.mechs.der();
         if der.len() > MAX_MECH_TYPES {
             return Err(NtStatus::INVALID_PARAMETER);
@@ -216,7 +323,7 @@ impl Exchange {
                 key: None,
                 token,
             };
-            return Ok(Progress::Done(done));
+            return done_with(done);
         }
         let logged_on = match prove(challenged, &answer, message, &account) {
             Ok(logged_on) => logged_on,
@@ -232,15 +339,21 @@ impl Exchange {
             Some((mechs, client_mic)) => mech_list_mic(&logged_on, mechs, client_mic)?,
         };
         let token = last_token(spnego.is_some(), mic.as_ref())?;
-        let key = Some(Secret::new(*logged_on.session_key()));
-        Ok(Progress::Done(Login {
+        let key = FullKey::from_slice(logged_on.session_key());
+        done_with(Login {
             account,
             is_anonymous,
             is_guest: false,
             key,
             token,
-        }))
+        })
     }
+}
+
+fn done_with(login: Login) -> Result<Progress, NtStatus> {
+    KBox::new(login, GFP_KERNEL)
+        .map(Progress::Done)
+        .map_err(no_memory)
 }
 
 fn is_ntlm(token: &[u8]) -> bool {

@@ -6,9 +6,7 @@
 use kernel::prelude::*;
 
 use linux::digest;
-#[cfg(CONFIG_KUNIT)]
-use linux::secret::Secret;
-use linux::secret::{ct_eq, wipe};
+use linux::secret::{ct_eq, wipe, Secret};
 use smb_model::kdf::{self, CipherStrength, Direction, Preauth, Scheme};
 use smb_model::negotiate::{Cipher, Dialect, Signing};
 use smb_model::primitives::{Digest, Keystream, Primitives};
@@ -80,6 +78,39 @@ impl Primitives for Kernel {
 
     fn wipe(bytes: &mut [u8]) {
         wipe(bytes);
+    }
+}
+
+/// Longest key that an authentication may give, bytes: the longest of Kerberos has 32.
+const MAX_FULL_KEY: usize = 64;
+
+/// The key that an authentication gave, [MS-SMB2] 3.3.1.8 `Session.FullSessionKey`: 16 bytes from NTLM, as many as the
+/// ticket's from Kerberos.
+pub(crate) struct FullKey {
+    bytes: Secret<MAX_FULL_KEY>,
+    len: usize,
+}
+
+impl FullKey {
+    /// A key of these bytes; none if there are none or too many.
+    pub(crate) fn from_slice(from: &[u8]) -> Option<Self> {
+        if from.is_empty() || from.len() > MAX_FULL_KEY {
+            return None;
+        }
+        let bytes = Secret::filled(|bytes: &mut [u8; MAX_FULL_KEY]| {
+            for (to, from) in bytes.iter_mut().zip(from) {
+                *to = *from;
+            }
+        });
+        Some(FullKey {
+            bytes,
+            len: from.len(),
+        })
+    }
+
+    /// The key's bytes.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.bytes.expose().get(..self.len).unwrap_or(&[])
     }
 }
 

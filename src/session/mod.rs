@@ -20,6 +20,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
+use linux::time;
 use smb_model::negotiate::{Cipher, Dialect, Signing};
 use smb_proto::status::NtStatus;
 
@@ -73,6 +74,8 @@ pub(crate) struct Session {
     /// Milliseconds of the monotonic clock when the session began.
     pub(crate) since: u64,
     state: Atomic<u32>,
+    /// When the ticket or the account of the user ends, in seconds since 1970; 0 is never.
+    expiry: Atomic<u64>,
     must_sign: Atomic<bool>,
     must_encrypt: Atomic<bool>,
     sealing: SetOnce<Sealing>,
@@ -99,6 +102,7 @@ impl Session {
                 client_guid,
                 since: linux::time::monotonic_ms(),
                 state: Atomic::new(0),
+                expiry: Atomic::new(0),
                 must_sign: Atomic::new(false),
                 must_encrypt: Atomic::new(false),
                 sealing: SetOnce::new(),
@@ -116,18 +120,27 @@ impl Session {
     pub(crate) fn state(&self) -> SessionState {
         match self.state.load(Relaxed) {
             0 => SessionState::InProgress,
+            1 if self.has_expired() => SessionState::Expired,
             1 => SessionState::Valid,
-            2 => SessionState::Expired,
             _ => SessionState::Ended,
         }
+    }
+
+    fn has_expired(&self) -> bool {
+        let expiry = self.expiry.load(Relaxed);
+        if expiry == 0 {
+            return false;
+        }
+        let (now, _) = time::coarse_real_time();
+        u64::try_from(now).is_ok_and(|now| now >= expiry)
     }
 
     /// Moves the session on, unless it has ended.
     fn move_to(&self, state: SessionState) {
         let new = match state {
             SessionState::InProgress => 0,
-            SessionState::Valid => 1,
-            SessionState::Expired => 2,
+            // Whether it has expired is seen when it is asked for.
+            SessionState::Valid | SessionState::Expired => 1,
             SessionState::Ended => 3,
         };
         let mut old = self.state.load(Relaxed);
@@ -141,6 +154,7 @@ impl Session {
 
     /// Logs `user` in, or in again.
     pub(crate) fn log_in(&self, user: Arc<User>, server: &Server) {
+        self.expiry.store(user.account.expiry.unwrap_or(0), Relaxed);
         let old = self.user.lock().replace(user);
         self.move_to(SessionState::Valid);
         if let Some(old) = old {

@@ -136,11 +136,22 @@ fn session_of(
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     cx.channel = Some(channel);
-    session.check_usable()?;
+    match session.check_usable() {
+        Err(NtStatus::NETWORK_SESSION_EXPIRED) if is_served_expired(cx) => {}
+        usable => usable?,
+    }
     if session.must_encrypt() && !cx.is_sealed() {
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     Ok(session)
+}
+
+/// Whether an expired session may still do this: give back what it holds, [MS-SMB2] 3.3.5.2.9.
+fn is_served_expired(cx: &Context<'_>) -> bool {
+    matches!(
+        cx.header.command(),
+        Ok(Command::Logoff | Command::Close | Command::Lock)
+    )
 }
 
 /// The tree connect of the request, [MS-SMB2] 3.3.5.2.11.

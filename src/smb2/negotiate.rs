@@ -22,7 +22,7 @@ use smb_proto::time::FileTime;
 use smb_proto::wire::{Writer, Written};
 
 use crate::connection::Negotiated;
-use crate::server::config::Encryption;
+use crate::server::config::{Encryption, Kerberos};
 use crate::server::Config;
 
 use super::context::{Context, Handled, HashInto, Stop};
@@ -32,8 +32,10 @@ use super::reply::Reply;
 const ROOM: usize = 512;
 /// Bytes of salt in the server's preauthentication context, as Windows sends.
 const SALT_LEN: usize = 32;
-/// Mechanisms on offer.
-const MECHS: &[Mech] = &[Mech::Ntlmssp];
+/// Mechanisms on offer, in Windows' order.
+const MECHS: &[Mech] = &[Mech::MsKrb5, Mech::Krb5, Mech::Ntlmssp];
+/// The same without Kerberos.
+const MECHS_WITHOUT_KERBEROS: &[Mech] = &[Mech::Ntlmssp];
 
 /// Agrees on a dialect. A second NEGOTIATE ends the connection.
 pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
@@ -56,7 +58,7 @@ pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
     let negotiated = agree(&config, dialect, &request, contexts.as_ref());
     reply.body(ROOM, |w| {
         let answer = answer_head(cx, &negotiated);
-        write_answer(w, &answer, &negotiated, contexts.as_ref())
+        write_answer(w, &answer, &config, &negotiated, contexts.as_ref())
     })?;
     if dialect == Dialect::V3_1_1 {
         cx.hash_response = Some(HashInto::connection(cx.pdu));
@@ -76,7 +78,7 @@ fn multi_protocol(cx: &mut Context<'_>, config: &Config, reply: &mut Reply) -> H
         return Err(Stop::Disconnect);
     };
     let mut token = [0u8; ROOM];
-    let len = write_token(&mut token)?;
+    let len = write_token(&mut token, config)?;
     let answer = Answer {
         security_mode: SecurityMode::from_bits(config.signing.security_mode()),
         dialect: wire::Dialect(WILDCARD),
@@ -204,9 +206,13 @@ fn now() -> FileTime {
 }
 
 /// The SPNEGO token that offers the mechanisms; its length.
-fn write_token(buffer: &mut [u8]) -> Result<usize, NtStatus> {
+fn write_token(buffer: &mut [u8], config: &Config) -> Result<usize, NtStatus> {
+    let mechs = match config.kerberos {
+        Kerberos::Offered => MECHS,
+        Kerberos::Off | Kerberos::Untold => MECHS_WITHOUT_KERBEROS,
+    };
     let mut writer = Writer::new(buffer);
-    spnego::write_init2(&mut writer, MECHS).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+    spnego::write_init2(&mut writer, mechs).map_err(|_| NtStatus::INTERNAL_ERROR)?;
     Ok(writer.len())
 }
 
@@ -229,11 +235,12 @@ fn answer_head(cx: &Context<'_>, negotiated: &Negotiated) -> Answer<'static> {
 fn write_answer(
     w: &mut Writer<'_>,
     head: &Answer<'_>,
+    config: &Config,
     negotiated: &Negotiated,
     offered: Option<&Offered>,
 ) -> Written {
     let mut token = [0u8; ROOM];
-    let len = write_token(&mut token).map_err(|_| smb_proto::wire::Full)?;
+    let len = write_token(&mut token, config).map_err(|_| smb_proto::wire::Full)?;
     let answer = Answer {
         security_buffer: token.get(..len).unwrap_or(&[]),
         ..*head

@@ -253,7 +253,7 @@ fn finish(
     cx: &mut Context<'_>,
     request: &Request<'_>,
     channel: &Arc<Channel>,
-    login: Login,
+    login: KBox<Login>,
     preauth: &[u8; 64],
     reply: &mut Reply,
 ) -> Handled {
@@ -264,7 +264,7 @@ fn finish(
         is_guest,
         key,
         token,
-    } = login;
+    } = KBox::into_inner(login);
     let user = User::new(account, is_guest, is_anonymous)?;
     if channel.is_binding() {
         check_same_user(session, &user)?;

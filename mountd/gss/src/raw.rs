@@ -149,10 +149,9 @@ impl BufferSet {
 
     /// The first buffer.
     pub(crate) fn first(&self) -> Option<&[u8]> {
+        let buffer = self.descriptors().first()?;
         // SAFETY: the descriptors are the library's, and so are the bytes, until `self` is dropped.
-        self.descriptors()
-            .first()
-            .map(|buffer| unsafe { bytes_of(buffer) })
+        Some(unsafe { bytes_of(buffer) })
     }
 }
 
