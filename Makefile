@@ -36,7 +36,7 @@ endif
 # What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
-.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test run shell bench help setup list
+.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test test-debug soak run shell bench help setup list
 
 all: modules tools
 
@@ -62,6 +62,11 @@ help:
 	@echo '  make doc            documentation of the crates that cargo builds'
 	@echo '  make check-in-tree  build as fs/smb/server of an unpacked linux-source'
 	@echo '  make bench          speed and memory beside the C module by the instruction clock; CASE=, SERVERS=, REPEATS=, CHECK=1'
+	@echo '  make test-debug     tests in a kernel of the same source with KASAN, lockdep, kmemleak, UBSAN and more, the KUnit suites, and a'
+	@echo '                      sweep that makes every allocation fail; selects as test does, FULL=1 runs all. The first run builds that'
+	@echo '                      kernel (half an hour on four processors); then two to three hours, FULL=1 a day'
+	@echo '  make soak MINUTES=n clients of every kind, kills, restarts and reloads for n minutes (60; at least 15); memory and handles are'
+	@echo '                      plotted (build/soak.svg) and must not grow; SEED=, DEBUG=1 in the kernel of test-debug'
 	@echo '  make setup          only make the caches'
 	@echo '  make list           the names of the tests in VMs'
 	@echo
@@ -147,6 +152,14 @@ check fmt doc check-in-tree list setup:
 
 test:
 	@$(VM) test $(SELECT)
+
+# make test-debug SUITE=mount TEST='mount.3.*' SERVER=ours-module
+test-debug:
+	@$(VM) debug test-debug $(SELECT) $(if $(FULL),--full)
+
+# make soak MINUTES=240 SEED=1 DEBUG=1
+soak:
+	@$(VM) $(if $(DEBUG),debug) soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(SERVER),--server '$(SERVER)')
 
 run shell:
 	@$(VM) $@ $(if $(SERVER),--server '$(SERVER)')

@@ -22,11 +22,18 @@ main() {
 	mount --bind "$SRC" "$root/src"
 	[ "${SRC_WRITABLE:-}" = 1 ] || mount -o remount,ro,bind "$root/src"
 	mount --bind "$BUILD" "$root/build"
+	# What a build for another kernel has in common with the stock one's (roots/debug.sh).
+	[ -z "${BUILD_SHARED:-}" ] || for name in cargo tools lock; do mount --bind "$BUILD_SHARED/$name" "$root/build/$name"; done
 	mount --bind "$KSMBD_CACHE/cargo" "$root/cargo"
 	if [ -n "${KERNEL_DIR:-}" ]; then
 		mount --bind "$KERNEL_DIR" "$root/k"
 		# Only while it is being made does anything write there.
 		[ ! -e "$KERNEL_DIR/release" ] || mount -o remount,ro,bind "$root/k"
+		# A kernel built of another one's source.
+		if [ -n "${STOCK_DIR:-}" ]; then
+			mount --bind "$STOCK_DIR/src" "$root/k/src"
+			mount -o remount,ro,bind "$root/k/src"
+		fi
 	fi
 	if [ -n "${GUEST_DIR:-}" ]; then
 		mount --bind "$GUEST_DIR/root" "$root/guest"

@@ -10,13 +10,14 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lib import events, machine  # noqa: E402
+from lib import events, machine, proc  # noqa: E402
 
 
 def main():
     with open("/work/job.json", encoding="utf-8") as file:
         job = json.load(file)
     events.open_channel()
+    proc.set_patience(job.get("patience", 1))
     try:
         machine.prepare()
         if job["mode"] == "tests":
@@ -31,6 +32,10 @@ def main():
             import demo
 
             demo.shell(job)
+        elif job["mode"] == "soak":
+            from soaking import rounds
+
+            rounds.run_soak(job)
         elif job["mode"] == "bench":
             import bench
 

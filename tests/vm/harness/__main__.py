@@ -13,13 +13,14 @@ import cargo  # noqa: E402
 import gates  # noqa: E402
 import install  # noqa: E402
 import planner  # noqa: E402
+import soak  # noqa: E402
 import vm  # noqa: E402
 from report import Report, Stop  # noqa: E402
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
@@ -27,6 +28,9 @@ def arguments():
     parser.add_argument("--case", default="", help="bench: only these cases, shell patterns, comma separated")
     parser.add_argument("--servers", default="", help="bench: servers to compare, comma separated")
     parser.add_argument("--repeats", type=int, default=2, help="bench: times each case is measured")
+    parser.add_argument("--full", action="store_true", help="test-debug: every test, and not those of conf/debug.tests")
+    parser.add_argument("--minutes", type=int, default=60, help="soak: how long")
+    parser.add_argument("--seed", type=int, default=None, help="soak: what the clients' choices come from")
     parser.add_argument("--check", action="store_true", help="bench: fail when a row is below the C module's")
     return parser.parse_args()
 
@@ -45,6 +49,15 @@ def everything(options):
         gates.judge(report, "install.files", install.problems)
     if built:
         planner.run(report, options)
+    return report.summary()
+
+
+def in_debug_kernel(options):
+    """make test-debug: the tests of conf/debug.tests, or those selected, in the kernel that checks itself."""
+    report = Report()
+    patterns = () if options.full or options.suite or options.test else planner.debug_patterns()
+    if options.server in ("c", "samba") or build.attempt(report, options.server):
+        planner.run(report, options, patterns)
     return report.summary()
 
 
@@ -72,6 +85,10 @@ def main():
         return report.summary()
     elif options.command == "test":
         return everything(options)
+    elif options.command == "soak":
+        return soak.run(options)
+    elif options.command == "test-debug":
+        return in_debug_kernel(options)
     elif options.command == "vm-test":
         report = Report()
         planner.run(report, options)

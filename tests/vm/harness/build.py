@@ -22,6 +22,20 @@ def release():
         return file.read().strip()
 
 
+def is_debug():
+    """Whether /k is the debug kernel (roots/debug.sh)."""
+    return os.environ.get("KSMBD_FLAVOUR") == "debug"
+
+
+def make_flags():
+    """What every build against this kernel needs, e.g. another compiler; the debug kernel leaves a file of it."""
+    try:
+        with open(f"{KERNEL}/make-flags", encoding="utf-8") as file:
+            return file.read().split()
+    except FileNotFoundError:
+        return []
+
+
 def jobs():
     return os.environ.get("KSMBD_JOBS") or str(len(os.sched_getaffinity(0)))
 
@@ -71,7 +85,7 @@ PRODUCTS = ("*.o", "*.ko", "*.cmd", ".*.cmd", "*.rmeta", "*.mod", "*.mod.c", "mo
 
 def kbuild(directory, *extra, quiet=False, what="building ksmbd.ko"):
     return call(
-        what, "make", "-C", f"{KERNEL}/obj", f"M={directory}", f"KERNELRELEASE={release()}", f"-j{jobs()}", *extra, quiet=quiet,
+        what, "make", "-C", f"{KERNEL}/obj", f"M={directory}", f"KERNELRELEASE={release()}", f"-j{jobs()}", *make_flags(), *extra, quiet=quiet,
     )
 
 

@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 
+import build
 import data
 import vm
 from report import Stop
@@ -17,13 +18,24 @@ os.environ.setdefault("KSMBD_EXPECT", "/src/tests/expect")
 from lib import registry  # noqa: E402
 
 
+def runnable():
+    """The suites, by name, that the kernel at hand can run."""
+    return {name: suite for name, suite in registry.load_all().items() if suite.needs == "" or (suite.needs == "debug" and build.is_debug())}
+
+
 def all_tests():
-    return [test for suite in registry.load_all().values() for test in suite.tests]
+    return [test for suite in runnable().values() for test in suite.tests]
 
 
-def plan(options):
-    """[(suite, tests)], the longest first."""
-    suites = registry.load_all()
+def debug_patterns():
+    """The tests of conf/debug.tests: those that the debug kernel runs when nothing is selected."""
+    with open("/src/tests/vm/conf/debug.tests", encoding="utf-8") as file:
+        return [line.strip() for line in file if line.strip() and not line.startswith("#")]
+
+
+def plan(options, patterns=()):
+    """[(suite, tests)], the longest first. With `patterns`, only tests that match one of them."""
+    suites = runnable()
     wanted = [name for name in options.suite.split(",") if name]
     for name in wanted:
         if name not in suites:
@@ -34,6 +46,9 @@ def plan(options):
             continue
         pattern = options.test
         tests = [t for t in suite.tests if not pattern or fnmatch.fnmatchcase(t.name, pattern) or fnmatch.fnmatchcase(t.name, f"{suite.name}.{pattern}")]
+        tests = [t for t in tests if not patterns or any(fnmatch.fnmatchcase(t.name, one) for one in patterns)]
+        if tests and build.is_debug():
+            tests.append(registry.leaks_of(suite))
         if tests:
             chosen.append((suite, tests))
     if not chosen:
@@ -54,8 +69,8 @@ def machines_at_a_time(options, suites):
     return max(1, min(free // most, max(2, len(os.sched_getaffinity(0)) - 1), len(suites)))
 
 
-def run(report, options):
-    chosen = plan(options)
+def run(report, options, patterns=()):
+    chosen = plan(options, patterns)
     data.prepare()
     work = queue.Queue()
     for pair in chosen:

@@ -6,11 +6,17 @@ import re
 
 BAD = re.compile(
     r"WARNING: |BUG: |Oops|kernel BUG|general protection|KASAN|UBSAN|Call Trace|blocked for more than|"
-    r"rust_kernel: panicked|rust_panic|panicked at|unreferenced object|refcount_t|list_(add|del) corruption|"
-    r"soft lockup|rcu.*(stall|detected)|Kernel panic|possible recursive locking|Bad page|double free|use-after-free"
+    r"rust_kernel: panicked|rust_panic|panicked at|left at unload|unreferenced object|refcount_t|list_(add|del) corruption|"
+    r"soft lockup|rcu.*(stall|detected)|Kernel panic|Bad page|double free|use-after-free|"
+    # lockdep, debug objects, reference trackers and KUnit of the debug kernel.
+    r"possible (recursive|circular|irq lock inversion|irq-unsafe)|inconsistent lock state|bad unlock balance|lock held when returning|"
+    r"still has locks held|held lock freed|INFO: trying to register non-static key|ODEBUG:|leaked reference|ref_tracker:.*has \d+/\d+ users|"
+    r"suspicious RCU usage|sleeping function called|scheduling while atomic|^\s*not ok \d"
 )
+# Lines shown of what is wrong: a splat of lockdep holds several stacks.
+LENGTH = 120
 # What the stock kernel says of itself under emulation.
-HARMLESS = re.compile(r"clocksource|TSC|hrtimer: interrupt took|perf: interrupt took|RETBleed|Spectre|MDS|systemd")
+HARMLESS = re.compile(r"clocksource|TSC|hrtimer: interrupt took|perf: interrupt took|RETBleed|Spectre|MDS|systemd|debug is enabled")
 
 
 class KernelLog:
@@ -33,9 +39,25 @@ class KernelLog:
             lines.append(record.split(";", 1)[-1].splitlines()[0])
 
     @staticmethod
+    def without_injected(lines):
+        """(`lines` without the stacks of allocations that were made to fail, those stacks)."""
+        kept, stacks, inside = [], [], False
+        for line in lines:
+            if "FAULT_INJECTION: forcing a failure" in line:
+                stacks.append([])
+                inside = True
+            elif inside:
+                stacks[-1].append(line)
+                inside = "</TASK>" not in line
+            else:
+                kept.append(line)
+        return kept, stacks
+
+    @staticmethod
     def bad(lines):
         """The part of `lines` to show when something in it is wrong, else an empty list."""
+        lines, _injected = KernelLog.without_injected(lines)
         for index, line in enumerate(lines):
             if BAD.search(line) and not HARMLESS.search(line):
-                return lines[max(0, index - 2) : index + 40]
+                return lines[max(0, index - 2) : index + LENGTH]
         return []

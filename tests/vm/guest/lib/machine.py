@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from .proc import run
+from .proc import patient, run
 
 USER, PASSWORD = "testuser", "Secret-007"
 OTHER, OTHER_PASSWORD = "other", "Other-008"
@@ -21,7 +21,7 @@ def prepare():
     for module in ("aesni_intel", "ghash_clmulni_intel", "virtio_blk", "ext4"):
         # Some are built in or named otherwise in other kernels.
         subprocess.run(["modprobe", "-q", module], check=False)
-    write("/proc/sys/kernel/hung_task_timeout_secs", "120")
+    write("/proc/sys/kernel/hung_task_timeout_secs", str(min(patient(120), 600)))
     write("/proc/sys/kernel/panic_on_oops", "0")
     write("/proc/sys/kernel/printk_devkmsg", "on\n")
     for name in (USER, OTHER):

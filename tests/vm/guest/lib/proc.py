@@ -7,6 +7,19 @@ import subprocess
 import time
 
 
+# What every time limit is multiplied with: a kernel with many checks takes long. Set once, at the start.
+_patience = [1]
+
+
+def set_patience(factor):
+    _patience[0] = factor
+
+
+def patient(seconds):
+    """`seconds` of the stock kernel as seconds of this one."""
+    return seconds * _patience[0]
+
+
 class Failure(Exception):
     """A test's expectation did not hold."""
 
@@ -37,7 +50,8 @@ class Result:
 
 
 def run(*args, timeout=120, ok=True, input=None, env=None, cwd=None):
-    """Runs a program. With `ok`, a status other than 0 fails the test; a timeout always does."""
+    """Runs a program. With `ok`, a status other than 0 fails the test; a timeout (in seconds of the stock kernel) always does."""
+    timeout = patient(timeout)
     args = [str(arg) for arg in args]
     child = subprocess.Popen(
         args,
@@ -71,7 +85,8 @@ def sh(script, **options):
 
 
 def wait_for(what, condition, timeout=30, step=0.1):
-    """Waits until `condition()` is true; fails naming `what` otherwise. Returns its value."""
+    """Waits until `condition()` is true; fails naming `what` otherwise. Returns its value. `timeout` as in run()."""
+    timeout = patient(timeout)
     end = time.monotonic() + timeout
     while True:
         value = condition()

@@ -16,10 +16,10 @@ class Test:
 
 class Suite:
     """The tests of one VM run. `disk` is the size of its ext4 disk (0: none, shares are tmpfs), `memory` in MiB, `cost` an estimate in
-    seconds, for starting the longest first."""
+    seconds, for starting the longest first; `needs` = "debug" has it run in the debug kernel only."""
 
-    def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2):
-        self.name, self.disk, self.memory, self.cost, self.cpus = name, disk, memory, cost, cpus
+    def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2, needs=""):
+        self.name, self.disk, self.memory, self.cost, self.cpus, self.needs = name, disk, memory, cost, cpus, needs
         self.tests = []
         self.set_up = None
         self.tear_down = None
@@ -41,6 +41,11 @@ class Suite:
         """`function(server)` runs before the first test and after every repair; it starts what the tests share."""
         self.set_up = function
         return function
+
+
+def leaks_of(suite):
+    """The test that ends each suite in the debug kernel: nothing leaked."""
+    return Test(f"{suite.name}.leaks", None, 300, {})
 
 
 def load_all():

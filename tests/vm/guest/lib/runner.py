@@ -5,9 +5,9 @@ import signal
 import time
 import traceback
 
-from . import client, events, machine, registry, servers
+from . import client, events, leaks, machine, registry, servers
 from .klog import KernelLog
-from .proc import Failure, Skip
+from .proc import Failure, Skip, patient
 
 
 class TooLong(BaseException):
@@ -24,7 +24,8 @@ def _attempt(test, server, log):
         return "skip", test.lacks[server.kind]
     verdict, why = "pass", ""
     signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(test.timeout)
+    limit = patient(test.timeout)
+    signal.alarm(limit)
     try:
         test.function(server)
     except Skip as reason:
@@ -33,7 +34,7 @@ def _attempt(test, server, log):
         verdict, why = "fail", str(failure)
     except TooLong:
         frames = traceback.format_exc().strip().splitlines()
-        verdict, why = "fail", f"did not end within {test.timeout} s; it was at: " + " / ".join(frames[-7:-1])
+        verdict, why = "fail", f"did not end within {limit} s; it was at: " + " / ".join(frames[-7:-1])
     except Exception:
         verdict, why = "fail", traceback.format_exc()
     finally:
@@ -56,7 +57,7 @@ def run(job):
         if test.name not in wanted:
             continue
         machine.kmsg(f"begin {test.name}")
-        events.send(event="begin", test=test.name, timeout=test.timeout)
+        events.send(event="begin", test=test.name, timeout=patient(test.timeout))
         start = time.monotonic()
         try:
             if not ready and server.kind not in test.lacks:
@@ -80,9 +81,30 @@ def run(job):
             if "the kernel log says" in why or "cannot even be killed" in why:
                 events.send(event="reboot")
                 return
-    signal.alarm(120)
+    signal.alarm(patient(120))
     try:
         client.clean_up()
         server.reset()
     except (Exception, TooLong) as problem:
         events.send(event="log", text=f"note: {suite.name}: the server did not stop cleanly after the last test: {problem!r}")
+    signal.alarm(0)
+    if job.get("debug"):
+        test = registry.leaks_of(suite)
+        events.send(event="begin", test=test.name, timeout=patient(test.timeout))
+        start = time.monotonic()
+        verdict, why = judge_leaks(log)
+        events.send(event="end", test=test.name, verdict=verdict, seconds=round(time.monotonic() - start, 2), why=why)
+
+
+def judge_leaks(log):
+    """(verdict, reason) of what is left when the module is gone."""
+    if servers.loaded("ksmbd"):
+        return "fail", "the module is still loaded, so what it leaked cannot be told"
+    found = leaks.records()
+    ours = [record for record in found if leaks.is_ours(record)]
+    if len(found) > len(ours):
+        events.log(f"note: kmemleak has {len(found) - len(ours)} objects that others leaked:\n" + leaks.summary([one for one in found if one not in ours], 3))
+    bad = log.bad([line for line in log.read() if "kmemleak" not in line])
+    if bad:
+        return "fail", "the kernel log says:\n" + "\n".join(bad)
+    return ("fail", f"{len(ours)} objects leaked:\n" + leaks.summary(ours)) if ours else ("pass", "")

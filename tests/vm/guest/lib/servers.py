@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 
-from . import machine
-from .proc import Failure, run, tail, wait_for
+from . import machine, module
+from .proc import Failure, patient, run, tail, wait_for
 
 CONF_DIR = "/etc/ksmbd"
 OUR_TOOLS = "/work/tools"
@@ -118,7 +118,8 @@ class Ksmbd(Server):
         """modprobe -r; waits while the last references go."""
         if not loaded("ksmbd"):
             return
-        end = time.monotonic() + timeout
+        module.remember()
+        end = time.monotonic() + patient(timeout)
         while True:
             result = run("rmmod", "ksmbd", ok=False, timeout=timeout)
             if result.status == 0:
@@ -185,7 +186,7 @@ class Ksmbd(Server):
     def reset(self):
         run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False)
         if getattr(self, "daemon", None):
-            self.daemon.wait(timeout=30)
+            self.daemon.wait(timeout=patient(30))
         if loaded("ksmbd"):
             try:
                 machine.write(f"{CONTROL}/kill_server", "hard")

@@ -6,7 +6,7 @@ import re
 import shutil
 
 from lib import client, machine
-from lib.proc import Failure, check, run
+from lib.proc import Failure, check, patient, run
 from lib.registry import Suite
 
 suite = Suite("torture", disk="1G", cost=400, memory=1536)
@@ -51,7 +51,7 @@ def empty():
 def verdict_of(test):
     """(pass | fail | skip | timeout, output) of one smbtorture test."""
     result = run(
-        "timeout", "-k", "5", SECONDS, "smbtorture", f"//{client.HOST}/share", f"-U{machine.USER}%{machine.PASSWORD}",
+        "timeout", "-k", "5", patient(SECONDS), "smbtorture", f"//{client.HOST}/share", f"-U{machine.USER}%{machine.PASSWORD}",
         "--option=torture:sharedelay=100000", test, ok=False, timeout=SECONDS + 30,
     )
     out = result.output
