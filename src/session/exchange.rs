@@ -301,6 +301,10 @@ impl Exchange {
         let len = writer.len();
         let name = name.get(..len).unwrap_or(&[]);
         let is_anonymous = answer.is_anonymous();
+        if name.is_empty() && !is_anonymous {
+            // Nobody's password cannot be right, and the daemon would take the empty name for a guest's.
+            return Err(NtStatus::LOGON_FAILURE);
+        }
         let account = match login(server, name) {
             Ok(account) => account,
             Err((status, why)) => {
