@@ -40,11 +40,12 @@ def everything(options):
     report = Report()
     narrowed = bool(options.suite or options.test or options.server != "ours")
     built = True
+    with_clients = any(suite.clients for suite, _ in planner.plan(options))
     if not narrowed:
         gates.run(report)
         cargo.run(report)
-    if options.server not in ("c", "samba"):
-        built = build.attempt(report, options.server)
+    if options.server not in ("c", "samba") or with_clients:
+        built = build.attempt(report, options.server, with_clients)
     if built and not narrowed:
         gates.judge(report, "install.files", install.problems)
     if built:

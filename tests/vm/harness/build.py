@@ -14,7 +14,10 @@ from report import Stop, say
 SRC, BUILD, KERNEL = "/src", "/build", "/k"
 MODULE_DIR = f"{BUILD}/module"
 TOOLS_DIR = f"{BUILD}/tools"
+CLIENTS_DIR = f"{BUILD}/clients"
 PROGRAMS = ("mountd", "control", "adduser", "addshare")
+# Programs of the tests, which run in the guest.
+CLIENTS = ("ksmbd-hostile",)
 
 
 def release():
@@ -140,12 +143,27 @@ def _tools():
     call("writing the manuals", f"{BUILD}/cargo/release/examples/manual", f"{BUILD}/manual")
 
 
+def clients():
+    """build/clients/*: what attacks the server and measures it."""
+    say("building the tests' own clients")
+    with alone():
+        packages = [word for name in CLIENTS for word in ("-p", name)]
+        cargo("build", "--release", *packages, *locked(), what="building the tests' clients (is the crates registry reachable?)")
+        os.makedirs(CLIENTS_DIR, exist_ok=True)
+        for name in CLIENTS:
+            built, target = f"{BUILD}/cargo/release/{name}", f"{CLIENTS_DIR}/{name}"
+            if not (os.path.exists(target) and filecmp.cmp(built, target, shallow=False)):
+                shutil.copy2(built, target)
+
+
 def stage(server, folder):
     """Copies what the guest runs into `folder`: a later build does not touch a machine that is up."""
     with alone():
         shutil.copytree(module_tree(server in ("ours", "ours-module")), f"{folder}/modules", symlinks=True)
         if server in ("ours", "ours-tools"):
             shutil.copytree(TOOLS_DIR, f"{folder}/tools")
+        if os.path.isdir(CLIENTS_DIR):
+            shutil.copytree(CLIENTS_DIR, f"{folder}/clients")
 
 
 def module_tree(with_ours):
@@ -172,9 +190,9 @@ def for_server(server):
         tools()
 
 
-def attempt(report, server):
-    """for_server() as named tests."""
-    steps = []
+def attempt(report, server, with_clients=False):
+    """for_server() as named tests, and the clients that suites need."""
+    steps = [("build.clients", clients)] if with_clients else []
     if server in ("ours", "ours-module"):
         steps.append(("build.module", module))
     if server in ("ours", "ours-tools"):

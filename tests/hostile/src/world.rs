@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The server under attack: how to get at it, and how to see that it is as it was.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context, Result};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use smb_client::{Client, Connection, Credentials, NewFile, Options, Protection, Target};
+use smb_proto::header::Header;
+use smb_proto::wire::{Writer, Written};
+
+use crate::counts::Counts;
+
+/// How long the server may take to give back what clients held. Break timeouts are within it.
+const SETTLE: Duration = Duration::from_secs(120);
+
+/// The server.
+pub(crate) struct World {
+    pub(crate) target: Target,
+    pub(crate) other: Credentials,
+    counts: PathBuf,
+    seed: u64,
+}
+
+impl World {
+    pub(crate) fn new(target: Target, other: Credentials, counts: PathBuf, seed: u64) -> Self {
+        World {
+            target,
+            other,
+            counts,
+            seed,
+        }
+    }
+
+    /// Plays one case: afterwards the server must hold what it held before, and serve.
+    pub(crate) fn around(&self, case: fn(&World) -> Result<()>) -> Result<()> {
+        let before = self.settled(None).context("before the case")?;
+        let outcome = case(self);
+        let settled = self.settled(before).map(|_| ());
+        let serves = self.check_serves();
+        outcome?;
+        settled.context("after the case")?;
+        serves.context("after the case, a client that behaves is not served")
+    }
+
+    /// What the server holds.
+    pub(crate) fn counts(&self) -> Result<Option<Counts>> {
+        Counts::read(&self.counts)
+    }
+
+    /// Waits until the server holds what it did (or no connection), and gives what it holds.
+    pub(crate) fn settled(&self, before: Option<Counts>) -> Result<Option<Counts>> {
+        let begun = Instant::now();
+        loop {
+            let Some(now) = self.counts()? else {
+                return Ok(None);
+            };
+            if before.map_or(now == Counts::default(), |before| before == now) {
+                return Ok(Some(now));
+            }
+            if begun.elapsed() > SETTLE {
+                bail!("the server still holds {now:?}, not {before:?}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A client that behaves must be served.
+    pub(crate) fn check_serves(&self) -> Result<()> {
+        let mut client = self.client()?;
+        let file = client.create(&NewFile::named("serves.tmp").temporary())?;
+        client.write(file, 0, b"served")?;
+        let data = client.read(file, 0, 100)?;
+        ensure!(data == b"served", "what was written reads as {data:02x?}");
+        client.close(file)?;
+        client.log_off()?;
+        Ok(())
+    }
+
+    /// A connection on which nothing was said.
+    pub(crate) fn connection(&self) -> Result<Connection> {
+        Ok(Connection::open(self.target.address, 1 << 16)?)
+    }
+
+    /// A connection on which 3.1.1 was agreed on.
+    pub(crate) fn negotiated(&self) -> Result<Connection> {
+        let mut conn = self.connection()?;
+        conn.negotiate(&Options::default().offer)?;
+        Ok(conn)
+    }
+
+    /// A client of the share.
+    pub(crate) fn client(&self) -> Result<Client> {
+        self.client_with(&Options::default())
+    }
+
+    /// A client of the share, with what it offers and how it protects.
+    pub(crate) fn client_with(&self, options: &Options) -> Result<Client> {
+        Client::connect(&self.target, options).context("connecting")
+    }
+
+    /// A client whose requests are signed or sealed.
+    pub(crate) fn protected(&self, protection: Protection) -> Result<Client> {
+        self.client_with(&Options {
+            protection,
+            ..Options::default()
+        })
+    }
+
+    /// The share as the other user.
+    pub(crate) fn as_other(&self) -> Target {
+        Target {
+            who: self.other.clone(),
+            ..self.target.clone()
+        }
+    }
+
+    /// Two connections of one session.
+    pub(crate) fn channels(&self, protection: Protection) -> Result<(Client, Client)> {
+        let options = Options {
+            protection,
+            ..Options::default()
+        };
+        let first = self.client_with(&options)?;
+        let second = Client::bind(&self.target, &options, &first).context("binding a channel")?;
+        Ok((first, second))
+    }
+
+    /// The case's own source of chance.
+    pub(crate) fn chance(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed)
+    }
+}
+
+/// A message as bytes.
+pub(crate) fn message(
+    header: &Header,
+    body: impl FnOnce(&mut Writer<'_>) -> Written,
+) -> Result<Vec<u8>> {
+    let mut buf = vec![0; 1 << 17];
+    let mut w = Writer::new(&mut buf);
+    header
+        .write(&mut w)
+        .and_then(|()| body(&mut w))
+        .map_err(|_| anyhow::anyhow!("the message does not fit"))?;
+    let len = w.len();
+    buf.truncate(len);
+    Ok(buf)
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The hostile client (tests/hostile), one attack a test. What the server must withstand is in tests/expect/hostile.tsv: the names of
+all cases, which a unit test of the client compares with its own."""
+
+import os
+
+from lib import machine
+from lib.proc import Failure, run, tail
+from lib.registry import Suite
+
+suite = Suite("hostile", cost=300, clients=True)
+ROOT = "/srv/smb/hostile"
+PROGRAM = "/work/clients/ksmbd-hostile"
+FOLDER = next(path for path in ("/work/expect", "/src/tests/expect") if os.path.isdir(path))
+# Steps of the random mode, and its seeds: the same each time, so that a failure is this change's.
+RANDOM = {"random.first": (1, 3000), "random.second": (2, 3000)}
+NOT_OURS = {kind: "the cases expect this project's answers" for kind in ("c", "ours-tools", "samba")}
+
+
+@suite.before
+def start(server):
+    if not os.path.ismount(ROOT):
+        machine.Disk("tmpfs", "size=256m").mount(ROOT)
+        os.chmod(ROOT, 0o777)
+    server.start({"share": {"path": ROOT}}, server_multi_channel_support="yes", max_open_files="2000")
+
+
+def play(*args, timeout):
+    """Runs the client; what it says is the reason when the server fell."""
+    result = run(PROGRAM, *args, "--user", f"{machine.USER}%{machine.PASSWORD}", "--other", f"{machine.OTHER}%{machine.OTHER_PASSWORD}", ok=False, timeout=timeout)
+    return result.status == 0, tail(result.output)
+
+
+def case(name, expected):
+    """The test passes when the verdict is the expected one: an unexpected pass fails too, for the list to be kept true."""
+
+    def run_case(_server):
+        withstood, output = play("run", name, timeout=280)
+        if withstood and expected != "pass":
+            raise Failure("unexpected pass: the list says that it fails; note it in tests/expect/hostile.tsv")
+        if not withstood and expected == "pass":
+            raise Failure(output)
+
+    return run_case
+
+
+def random_case(seed, steps):
+    def run_case(_server):
+        withstood, output = play("random", "--seed", str(seed), "--steps", str(steps), timeout=580)
+        if not withstood:
+            raise Failure(output)
+
+    return run_case
+
+
+with open(f"{FOLDER}/hostile.tsv", encoding="utf-8") as file:
+    for line in file:
+        if line.strip() and not line.startswith("#"):
+            name, expected = line.rstrip("\n").split("\t")[:2]
+            suite.add(name, case(name, expected), timeout=300, lacks=NOT_OURS)
+for name, (seed, steps) in RANDOM.items():
+    suite.add(name, random_case(seed, steps), timeout=600, lacks=NOT_OURS)
