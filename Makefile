@@ -36,7 +36,7 @@ endif
 # What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
-.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test test-debug soak run shell bench help setup list
+.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test test-debug soak run shell bench fuzz miri help setup list
 
 all: modules tools
 
@@ -67,6 +67,8 @@ help:
 	@echo '                      kernel (half an hour on four processors); then two to three hours, FULL=1 a day'
 	@echo '  make soak MINUTES=n clients of every kind, kills, restarts and reloads for n minutes (60; at least 15); memory and handles are'
 	@echo '                      plotted (build/soak.svg) and must not grow; SEED=, DEBUG=1 in the kernel of test-debug'
+	@echo '  make fuzz           fuzz every parser for MINUTES=60 in all; TARGET=name'
+	@echo '  make miri           unit tests of proto and model under Miri, with the host'\''s nightly toolchain'
 	@echo '  make setup          only make the caches'
 	@echo '  make list           the names of the tests in VMs'
 	@echo
@@ -167,3 +169,13 @@ run shell:
 # make bench CASE='read-*' SERVERS=c,ours,samba REPEATS=3 CHECK=1
 bench:
 	@$(VM) bench $(if $(CASE),--case '$(CASE)') $(if $(SERVERS),--servers '$(SERVERS)') $(if $(REPEATS),--repeats '$(REPEATS)') $(if $(CHECK),--check)
+
+# make fuzz MINUTES=600 TARGET=security
+fuzz:
+	@$(VM) fuzz $(if $(TARGET),--case '$(TARGET)') $(if $(MINUTES),--minutes '$(MINUTES)')
+
+# Debian has no Miri: this takes the host's. Few cases of each property, and none of the recorded messages, since it is slow.
+miri:
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || { echo "ksmbd: there is no Miri here: rustup toolchain install nightly --component miri,rust-src" >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 PROPTEST_FAILURE_PERSISTENCE=off CARGO_TARGET_DIR=target/miri \
+		$(CARGO) +nightly miri test --locked -p smb_proto -p smb_model -- --skip every_ --skip recorded

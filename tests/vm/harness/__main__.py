@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench  # noqa: E402
 import build  # noqa: E402
 import cargo  # noqa: E402
+import fuzz  # noqa: E402
 import gates  # noqa: E402
 import install  # noqa: E402
 import planner  # noqa: E402
@@ -20,7 +21,7 @@ from report import Report, Stop  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak", "fuzz"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
@@ -29,7 +30,7 @@ def arguments():
     parser.add_argument("--servers", default="", help="bench: servers to compare, comma separated")
     parser.add_argument("--repeats", type=int, default=2, help="bench: times each case is measured")
     parser.add_argument("--full", action="store_true", help="test-debug: every test, and not those of conf/debug.tests")
-    parser.add_argument("--minutes", type=int, default=60, help="soak: how long")
+    parser.add_argument("--minutes", type=int, default=60, help="soak: how long; fuzz: for all targets together")
     parser.add_argument("--seed", type=int, default=None, help="soak: what the clients' choices come from")
     parser.add_argument("--check", action="store_true", help="bench: fail when a row is below the C module's")
     return parser.parse_args()
@@ -44,6 +45,7 @@ def everything(options):
     if not narrowed:
         gates.run(report)
         cargo.run(report)
+        fuzz.run(report)
     if options.server not in ("c", "samba") or with_clients:
         built = build.attempt(report, options.server, with_clients)
     if built and not narrowed:
@@ -79,6 +81,10 @@ def main():
     elif options.command == "cargo-test":
         report = Report()
         cargo.run(report)
+        return report.summary()
+    elif options.command == "fuzz":
+        report = Report()
+        fuzz.run_long(report, options.case, options.minutes)
         return report.summary()
     elif options.command == "check-in-tree":
         report = Report()
