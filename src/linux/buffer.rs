@@ -114,12 +114,13 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// A pool that keeps at most `limit` bytes of free buffers.
+    /// A pool that keeps at most `limit` bytes of free buffers. `small` and `medium` name its two slab caches, and are to be
+    /// names that no other pool has: the kernel warns of a second cache of one name.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(limit: usize) -> Result<Arc<Self>> {
+    pub fn new(limit: usize, small: &CStr, medium: &CStr) -> Result<Arc<Self>> {
         let mut classes = [const {
             Class {
                 free: KVec::new(),
@@ -129,8 +130,8 @@ impl BufferPool {
         for class in &mut classes {
             class.free.reserve(DEPTH, GFP_KERNEL)?;
         }
-        let small = SlabCache::new(c"ksmbd_small")?;
-        let medium = SlabCache::new(c"ksmbd_medium")?;
+        let small = SlabCache::new(small)?;
+        let medium = SlabCache::new(medium)?;
         Arc::pin_init(
             pin_init!(BufferPool {
                 classes <- new_spinlock!(Classes { classes, bytes: 0 }),

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_reused_and_bounded_and_trimmed() {
-        let pool = BufferPool::new(1 << 20).unwrap();
+        let pool = BufferPool::new(1 << 20, c"ksmbd_test_small", c"ksmbd_test_medium").unwrap();
         let mut first = pool.get(100_000).unwrap();
         first.stretch(100_000).unwrap();
         first.as_mut_slice().fill(7);

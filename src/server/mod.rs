@@ -85,7 +85,7 @@ impl Server {
     /// A server that waits for a daemon.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let config = Arc::new(Config::unconfigured()?, GFP_KERNEL)?;
-        let buffers = BufferPool::new(POOL_BYTES)?;
+        let buffers = BufferPool::new(POOL_BYTES, c"ksmbd_small", c"ksmbd_medium")?;
         let io = WorkQueue::new(c"ksmbd-io", linux::workqueue::Flags::UNBOUND, 0)?;
         let files = OpenFiles::new()?;
         let streams = OpenStreams::new()?;
