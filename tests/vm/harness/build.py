@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import filecmp
+import hashlib
 import os
 import shutil
 import subprocess
@@ -99,7 +100,19 @@ def module():
         _module()
 
 
+def forget_other_kernel(directory):
+    """Removes what was built for another kernel: its files are older than the objects, so that make would take them for good."""
+    with open(f"{KERNEL}/obj/.config", "rb") as file:
+        identity = f"{release()} {hashlib.sha256(file.read()).hexdigest()}"
+    stamp = f"{directory}.kernel"
+    if not (os.path.exists(stamp) and open(stamp, encoding="utf-8").read() == identity):
+        shutil.rmtree(directory, ignore_errors=True)
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(identity)
+
+
 def _module():
+    forget_other_kernel(MODULE_DIR)
     copy_sources(MODULE_DIR)
     kbuild(MODULE_DIR, "modules")
     shutil.copy2(f"{MODULE_DIR}/ksmbd.ko", f"{BUILD}/ksmbd.ko")

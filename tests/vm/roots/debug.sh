@@ -24,8 +24,9 @@ setup_debug() {
 		[ -e "$KSMBD_DEBUG_KERNEL/release" ] || die "KSMBD_DEBUG_KERNEL is $KSMBD_DEBUG_KERNEL, and there is no debug kernel."
 		REPLY=$(realpath "$KSMBD_DEBUG_KERNEL")
 	else
-		cached debug-kernel "$(hash_of "$conf/kernel.conf" "$VM_DIR/roots/kernel.sh" "$conf/tools.packages" "$conf/debug.config" \
-			"$VM_DIR/roots/debug-kernel.sh" "$stock/release")" make_debug_kernel
+		# By the compilers, and not by all that is beside them in the toolchain root: this takes long.
+		cached debug-kernel "$(chroot "$TOOLS_DIR/root" sh -c 'rustc -V; clang --version; bindgen --version' |
+			hash_of - "$conf/debug.config" "$VM_DIR/roots/debug-kernel.sh" "$stock/release")" make_debug_kernel
 	fi
 	KERNEL_DIR=$REPLY
 	export KSMBD_FLAVOUR=debug STOCK_DIR=$stock BUILD=${BUILD:-$SRC/build}/debug BUILD_SHARED=${BUILD:-$SRC/build}
