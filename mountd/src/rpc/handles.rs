@@ -29,6 +29,10 @@ pub enum Object {
     Domain(Sid),
     /// A user of a domain, by his relative id.
     User(Sid, u32),
+    /// A group of the server's own domain, by its relative id.
+    Group(u32),
+    /// An alias of the built-in domain, by its relative id.
+    Alias(u32),
 }
 
 /// The handles of one pipe.

@@ -33,8 +33,10 @@ pub(super) mod status {
     pub(in super::super) const INVALID_INFO_CLASS: u32 = 0xC000_0003;
     pub(in super::super) const ACCESS_DENIED: u32 = 0xC000_0022;
     pub(in super::super) const NO_SUCH_USER: u32 = 0xC000_0064;
+    pub(in super::super) const NO_SUCH_GROUP: u32 = 0xC000_0066;
     pub(in super::super) const NONE_MAPPED: u32 = 0xC000_0073;
     pub(in super::super) const NO_SUCH_DOMAIN: u32 = 0xC000_00DF;
+    pub(in super::super) const NO_SUCH_ALIAS: u32 = 0xC000_0151;
 }
 
 /// `POLICY_INFORMATION_CLASS`, [MS-LSAD] 2.2.4.1.

@@ -9,6 +9,8 @@ mod lsarpc;
 pub mod ndr;
 pub mod pdu;
 mod samr;
+mod samr_domain;
+mod samr_groups;
 mod sessions;
 pub mod sid;
 mod srvsvc;

@@ -481,11 +481,16 @@ impl<T: Align> Align for EnumLevel<T> {
 
 impl<T: Encode> Encode for EnumLevel<T> {
     fn put(&self, e: &mut Encoder) {
+        // NDR64 aligns tag and arm as the widest arm of the union: in every one of these that is a pointer or as wide.
+        let widest = match e.syntax {
+            Syntax::Ndr => T::alignment(e.syntax),
+            Syntax::Ndr64 => e.syntax.word(),
+        };
         if e.syntax == Syntax::Ndr64 {
-            e.align(Self::alignment(e.syntax));
+            e.align(widest);
         }
         self.level.put(e);
-        e.align(T::alignment(e.syntax));
+        e.align(widest);
         self.arm.put(e);
     }
 

@@ -59,6 +59,8 @@ pub mod fault {
     pub const ACCESS_DENIED: u32 = 0x0000_0005;
     /// The stub data cannot be read.
     pub const BAD_STUB: u32 = 0x0000_06F7;
+    /// The union has no arm for this value.
+    pub const INVALID_TAG: u32 = 0x1C00_0006;
     /// The context handle is not one of this pipe's.
     pub const CONTEXT_MISMATCH: u32 = 0x1C00_001A;
     /// The call is larger than the server takes.

@@ -12,7 +12,7 @@ use super::ndr::{
 };
 use super::pdu::{fault, SyntaxId};
 use super::sid::Sid;
-use super::{Call, Fault, Interface};
+use super::{samr_domain, samr_groups, Call, Fault, Interface};
 
 /// Operation numbers, [MS-SAMR] 3.1.5.
 mod operation {
@@ -21,14 +21,29 @@ mod operation {
     pub(super) const LOOKUP_DOMAIN: u16 = 5;
     pub(super) const ENUM_DOMAINS: u16 = 6;
     pub(super) const OPEN_DOMAIN: u16 = 7;
+    pub(super) const QUERY_DOMAIN: u16 = 8;
+    pub(super) const ENUM_GROUPS: u16 = 11;
     pub(super) const ENUM_USERS: u16 = 13;
+    pub(super) const ENUM_ALIASES: u16 = 15;
     pub(super) const ALIAS_MEMBERSHIP: u16 = 16;
     pub(super) const LOOKUP_NAMES: u16 = 17;
     pub(super) const LOOKUP_IDS: u16 = 18;
+    pub(super) const OPEN_GROUP: u16 = 19;
+    pub(super) const QUERY_GROUP: u16 = 20;
+    pub(super) const GROUP_MEMBERS: u16 = 25;
+    pub(super) const OPEN_ALIAS: u16 = 27;
+    pub(super) const QUERY_ALIAS: u16 = 28;
+    pub(super) const ALIAS_MEMBERS: u16 = 33;
     pub(super) const OPEN_USER: u16 = 34;
     pub(super) const QUERY_USER: u16 = 36;
     pub(super) const GROUPS_OF_USER: u16 = 39;
+    pub(super) const QUERY_DISPLAY: u16 = 40;
+    pub(super) const USER_PASSWORD_POLICY: u16 = 44;
+    pub(super) const QUERY_DOMAIN2: u16 = 46;
     pub(super) const QUERY_USER2: u16 = 47;
+    pub(super) const QUERY_DISPLAY2: u16 = 48;
+    pub(super) const QUERY_DISPLAY3: u16 = 51;
+    pub(super) const PASSWORD_POLICY: u16 = 56;
     pub(super) const CONNECT2: u16 = 57;
     pub(super) const CONNECT4: u16 = 62;
     pub(super) const CONNECT5: u16 = 64;
@@ -45,26 +60,26 @@ mod class {
 }
 
 /// Relative id of the group of all users.
-const DOMAIN_USERS: u32 = 513;
+pub(super) const DOMAIN_USERS: u32 = 513;
 /// `SE_GROUP_MANDATORY`, `ENABLED_BY_DEFAULT` and `ENABLED`.
-const GROUP_ATTRIBUTES: u32 = 7;
+pub(super) const GROUP_ATTRIBUTES: u32 = 7;
 /// `USER_NORMAL_ACCOUNT`, 2.2.1.12.
-const NORMAL_ACCOUNT: u32 = 0x10;
+pub(super) const NORMAL_ACCOUNT: u32 = 0x10;
 /// `SidTypeUser` and `SidTypeUnknown`.
 const TYPE_USER: u32 = 1;
 const TYPE_UNKNOWN: u32 = 8;
 /// Most names or ids of one call, as the interface has it.
 const MOST_LOOKUPS: usize = 1000;
 /// Most users of one answer.
-const MOST_USERS: usize = 4096;
+pub(super) const MOST_USERS: usize = 4096;
 
 ndr_struct! {
     /// `SAMPR_RID_ENUMERATION`, 2.2.3.9.
-    struct RidName { relative: u32, name: UnicodeString, }
+    pub(super) struct RidName { relative: u32, name: UnicodeString, }
 }
 ndr_struct! {
     /// `SAMPR_ENUMERATION_BUFFER` and the other lists, 2.2.3 and 2.2.7.
-    struct List<T> { entries: u32, items: Unique<Array<T>>, }
+    pub(super) struct List<T> { entries: u32, items: Unique<Array<T>>, }
 }
 ndr_struct! {
     /// `GROUP_MEMBERSHIP`, 2.2.7.13.
@@ -76,7 +91,7 @@ ndr_struct! {
 }
 ndr_struct! {
     /// `SAMPR_SID_INFORMATION`, 2.2.3.4.
-    struct SidInformation { sid: Unique<Sid>, }
+    pub(super) struct SidInformation { sid: Unique<Sid>, }
 }
 ndr_struct! {
     /// `SAMPR_USER_NAME_INFORMATION`, 2.2.6.8.
@@ -84,7 +99,7 @@ ndr_struct! {
 }
 ndr_struct! {
     /// `OLD_LARGE_INTEGER`, 2.2.2.2.
-    struct Time { low: u32, high: u32, }
+    pub(super) struct Time { low: u32, high: u32, }
 }
 ndr_struct! {
     /// `RPC_SHORT_BLOB`, 2.2.2.3; always empty here.
@@ -146,6 +161,34 @@ impl Interface for Samr {
             operation::OPEN_USER => open_user(call, input, output),
             operation::QUERY_USER | operation::QUERY_USER2 => query_user(call, input, output),
             operation::GROUPS_OF_USER => groups_of_user(call, input, output),
+            operation::QUERY_DOMAIN | operation::QUERY_DOMAIN2 => {
+                samr_domain::query_domain(call, input, output)
+            }
+            operation::QUERY_DISPLAY | operation::QUERY_DISPLAY2 | operation::QUERY_DISPLAY3 => {
+                samr_domain::query_display(call, input, output)
+            }
+            operation::USER_PASSWORD_POLICY => {
+                user_of(call, input)?;
+                samr_domain::password_policy(output);
+                Ok(())
+            }
+            operation::PASSWORD_POLICY if call.may_look() => {
+                samr_domain::password_policy(output);
+                Ok(())
+            }
+            operation::PASSWORD_POLICY => Err(Fault(fault::ACCESS_DENIED)),
+            operation::ENUM_GROUPS => {
+                samr_groups::enumerate(call, samr_groups::groups, input, output)
+            }
+            operation::ENUM_ALIASES => {
+                samr_groups::enumerate(call, samr_groups::aliases, input, output)
+            }
+            operation::OPEN_GROUP => samr_groups::open_group(call, input, output),
+            operation::QUERY_GROUP => samr_groups::query_group(call, input, output),
+            operation::GROUP_MEMBERS => samr_groups::group_members(call, input, output),
+            operation::OPEN_ALIAS => samr_groups::open_alias(call, input, output),
+            operation::QUERY_ALIAS => samr_groups::query_alias(call, input, output),
+            operation::ALIAS_MEMBERS => samr_groups::alias_members(call, input, output),
             _ => Err(Fault(fault::OPERATION_RANGE)),
         }
     }
@@ -182,7 +225,7 @@ fn check_accounts(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<(), Fault>
     }
 }
 
-fn domain_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<Sid, Fault> {
+pub(super) fn domain_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<Sid, Fault> {
     match call.handles.get(&handle(input)?)? {
         Object::Domain(sid) => Ok(sid),
         _ => Err(Fault(fault::CONTEXT_MISMATCH)),
@@ -190,14 +233,14 @@ fn domain_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<Sid, Fault> {
 }
 
 /// The two domains: the server's own and the built-in one.
-fn domains(call: &Call<'_>) -> [(String, Sid); 2] {
+pub(super) fn domains(call: &Call<'_>) -> [(String, Sid); 2] {
     let own = with_directory(call, |directory| {
         (directory.server.to_owned(), directory.domain())
     });
     [own, ("Builtin".to_owned(), Sid::new(5, &[32]))]
 }
 
-fn is_own_domain(call: &Call<'_>, sid: &Sid) -> bool {
+pub(super) fn is_own_domain(call: &Call<'_>, sid: &Sid) -> bool {
     with_directory(call, |directory| directory.domain() == *sid)
 }
 
@@ -226,14 +269,14 @@ fn lookup_domain(
 }
 
 /// A list behind a pointer.
-fn list<T>(items: Vec<T>) -> List<T> {
+pub(super) fn list<T>(items: Vec<T>) -> List<T> {
     List {
         entries: count(&items),
         items: Unique::To(Array(items)),
     }
 }
 
-fn count<T>(items: &[T]) -> u32 {
+pub(super) fn count<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).unwrap_or(u32::MAX)
 }
 
@@ -257,7 +300,7 @@ fn enum_domains(
     Ok(())
 }
 
-fn write_enumeration(before: u32, items: Vec<RidName>, code: u32, output: &mut Encoder) {
+pub(super) fn write_enumeration(before: u32, items: Vec<RidName>, code: u32, output: &mut Encoder) {
     let entries = count(&items);
     output.param(&before.saturating_add(entries));
     output.param(&Unique::To(list(items)));
@@ -285,13 +328,13 @@ fn open_domain(
 }
 
 /// A user of the database that the system knows.
-struct Known {
-    name: String,
-    uid: u32,
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) uid: u32,
 }
 
 /// The users of a domain; the built-in one has none.
-fn users(call: &Call<'_>, domain: &Sid) -> Vec<Known> {
+pub(super) fn users(call: &Call<'_>, domain: &Sid) -> Vec<Known> {
     if !is_own_domain(call, domain) {
         return Vec::new();
     }
@@ -485,7 +528,7 @@ fn query_user(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) ->
     Ok(())
 }
 
-fn write_info<T: Encode>(class: u16, arm: T, output: &mut Encoder) {
+pub(super) fn write_info<T: Encode>(class: u16, arm: T, output: &mut Encoder) {
     output.param(&Unique::To(EnumLevel {
         level: Enum(class),
         arm,
