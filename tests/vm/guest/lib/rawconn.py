@@ -90,6 +90,10 @@ def read_body(file_id, offset, length):
     return struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0) + b"\0"
 
 
+def write_body(file_id, offset, data):
+    return struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 0) + data
+
+
 def create_body(name, *, access=0x0012019F, share=7, disposition=3, options=0, oplock=0, contexts=b""):
     """CREATE; `contexts` are encoded already."""
     path = name.encode("utf-16-le")

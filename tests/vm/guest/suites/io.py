@@ -3,12 +3,13 @@
 
 import hashlib
 import os
+import struct
 import subprocess
 import threading
 import time
 
-from lib import client, machine
-from lib.proc import check, run, sh
+from lib import client, machine, rawconn
+from lib.proc import check, run, sh, wait_for
 from lib.registry import Suite
 
 suite = Suite("io", disk="4G", cost=250, memory=2048)
@@ -280,3 +281,36 @@ def large_file(_server):
         on_server = run("sha1sum", f"{ROOT}/large", timeout=600).output.split()[0]
         check(on_server == want.hexdigest(), "the server's own file has another hash")
         os.unlink(f"{where}/large")
+
+
+def working(count):
+    """Whether that many kernel workers wait in the middle of a write."""
+    stacks = subprocess.run("cat /proc/[0-9]*/stack 2>/dev/null | grep -c percpu_rwsem_wait", shell=True, stdout=subprocess.PIPE, text=True, check=False)
+    return int(stacks.stdout or 0) >= count
+
+
+@suite.test("64-in-flight", timeout=180)
+def in_flight(_server):
+    """64 requests of one connection are worked on at once: the file system is frozen, so that each WRITE stays in its worker, and
+    what is asked after them is answered all the same. Thawed, every one is answered and in the file."""
+    raw = rawconn.session("share", machine.USER, machine.PASSWORD)
+    rawconn.more_credits(raw, 256)
+    file_id = rawconn.file_id_of(raw.ask(5, rawconn.create_body("in-flight", disposition=2)))
+    run("fsfreeze", "-f", ROOT)
+    try:
+        writes = [raw.post(9, rawconn.write_body(file_id, index * 4096, bytes([index]) * 4096)) for index in range(64)]
+        wait_for("64 workers to be in the middle of a write", lambda: working(64), timeout=60)
+        early = []
+        check(raw.answer_to(raw.post(13, struct.pack("<HH", 4, 0)), early).status == 0, "ECHO failed behind 64 writes")
+        check(not [one for one in early if not one.is_pending], "a write was answered although the file system is frozen")
+    finally:
+        run("fsfreeze", "-u", ROOT)
+    while writes:
+        answer = raw.take()
+        if answer.is_pending:
+            continue
+        check(answer.status == 0, f"a write was answered with {answer.status:#x}")
+        writes.remove(answer.message)
+    raw.close_socket()
+    with open(f"{ROOT}/in-flight", "rb") as file:
+        check(file.read() == b"".join(bytes([index]) * 4096 for index in range(64)), "the file does not hold what was written")
