@@ -80,7 +80,7 @@ class Machine:
             "-nodefaults", "-display", "none", "-no-reboot", "-device", "virtio-rng-pci",
             "-kernel", f"{build.KERNEL}/vmlinuz",
             # KUnit suites run when the test for them says so, and not at each loading of the module.
-            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr "
+            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check "
             "init=/bin/sh -- -c \"mount -t virtiofs work /work; exec /work/guest/init\"",
         ]
         args += self._share("root", "/guest", True) + self._share("work", self.work, False)
