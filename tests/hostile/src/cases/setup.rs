@@ -374,7 +374,11 @@ fn bind_badly(world: &World, wrong: Wrong) -> Result<()> {
     };
     refused(
         setup.first(&mut conn),
-        &[NtStatus::ACCESS_DENIED, NtStatus::INVALID_PARAMETER],
+        &[
+            NtStatus::ACCESS_DENIED,
+            NtStatus::INVALID_PARAMETER,
+            NtStatus::USER_SESSION_DELETED,
+        ],
     )?;
     session_answers(&mut conn, first.session.id, GONE)?;
     first.disconnect_tree()?;
