@@ -12,6 +12,7 @@ import build
 from report import Stop, say
 
 FOLDER = f"{build.SRC}/tests/fuzz"
+COPY = f"{build.BUILD}/fuzz-sources"
 TRIPLE = "x86_64-unknown-linux-gnu"
 # What cargo-fuzz passes, without the sanitizers, which need an unstable compiler: there is no unsafe code in what is fuzzed.
 FLAGS = " ".join([
@@ -29,12 +30,24 @@ def targets():
         return re.findall(r'^path = "targets/(\w+)\.rs"$', file.read(), re.MULTILINE)
 
 
+def copy_sources():
+    """A copy of what is fuzzed to build in. Its lock file pins what it knows; what the workspace's crates have come to need since is
+    added to it, which the sources, read-only here, would not let cargo do."""
+    build.call(
+        "copying the sources", "rsync", "-a", "--no-times", "--checksum", "--delete", "--prune-empty-dirs", "--filter=P /tests/fuzz/Cargo.lock",
+        "--exclude=target/", "--include=/Cargo.toml", "--include=/src/", "--include=/src/proto/***", "--include=/src/model/***", "--exclude=/src/*",
+        "--include=/mountd/***", "--include=/tools/***", "--include=/tests/", "--include=/tests/client/***", "--include=/tests/hostile/***",
+        "--include=/tests/fuzz/***", "--exclude=*", f"{build.SRC}/", f"{COPY}/",
+    )
+
+
 def compile_all():
     say("building the fuzz targets")
     with build.alone():
+        copy_sources()
         build.call(
-            "building the fuzz targets (is the crates registry reachable?)", "cargo", "build", "--release", "--bins", "--locked", "--target", TRIPLE,
-            cwd=FOLDER, env={**os.environ, "CARGO_TARGET_DIR": f"{build.BUILD}/fuzz", "RUSTFLAGS": FLAGS},
+            "building the fuzz targets (is the crates registry reachable?)", "cargo", "build", "--release", "--bins", "--target", TRIPLE,
+            cwd=f"{COPY}/tests/fuzz", env={**os.environ, "CARGO_TARGET_DIR": f"{build.BUILD}/fuzz", "RUSTFLAGS": FLAGS},
         )
 
 
