@@ -226,15 +226,15 @@ fn open_existing(
     if deletes && tree.share.has_streams() {
         server.streams.check_delete(path.inode_key())?;
     }
+    let given = Given {
+        id,
+        admission,
+        cached,
+        granted,
+        maximal,
+    };
     if target.stream.is_some() {
-        let admitted = Given {
-            id,
-            admission,
-            cached,
-            granted,
-            maximal,
-        };
-        return finish_stream(server, tree, scope, target, path, Some(before), admitted);
+        return finish_stream(server, tree, scope, target, path, Some(before), given);
     }
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
@@ -252,22 +252,7 @@ fn open_existing(
         let what = What::modified(OVERWRITTEN);
         notify::changed(&server.files, tree.share.directory(), &path, what);
     }
-    let opened = OpenedFile::new(
-        path,
-        file,
-        parameters.options,
-        target.semantics(),
-        admission,
-    );
-    let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(tree, id, granted, Object::File(opened))?;
-    Ok(Opened {
-        open,
-        action,
-        attributes,
-        maximal,
-        cached,
-    })
+    finish_file(tree, target, path, file, (action, attributes), given)
 }
 
 /// Checks that the directory lets the name go, which a close has no way to say.
@@ -365,34 +350,7 @@ fn make(
     let maximal = tree.maximal_access;
     let granted = grant(maximal, parameters.access, Mask::NONE)?;
     require_parent(server, parent)?;
-    let is_directory = parameters.makes_directory() || target.name.must_be_directory();
-    let name = lookup::last_component(&target.name)?;
-    let raced = |error| {
-        if error == EEXIST {
-            Failure::Raced
-        } else {
-            making_status(error).into()
-        }
-    };
-    let (path, file) = if is_directory {
-        let path = parent
-            .create_dir(scope, name, directory_mode(tree))
-            .map_err(raced)?;
-        (path, None)
-    } else {
-        let granted = parameters.access.without(Mask::MAXIMUM_ALLOWED);
-        let access = if parameters.access.contains(Mask::MAXIMUM_ALLOWED) {
-            Some(Access::READ | Access::WRITE)
-        } else {
-            data_access(granted, false, parameters.options)
-        };
-        let wanted = access.unwrap_or(Access::READ);
-        let file = parent
-            .create_file(scope, name, file_mode(tree), wanted)
-            .map_err(raced)?;
-        let path = file.path().clone();
-        (path, access.map(|_| file))
-    };
+    let (path, file) = place(tree, scope, target, parent)?;
     let (id, admission, cached) = match admit(server, tree, target, &path, granted, Mask::NONE) {
         Ok(admitted) => admitted,
         // Somebody opened it before its maker.
@@ -405,43 +363,74 @@ fn make(
     // What fails from here on takes the file away again.
     let admission = admission.made_by(tree);
     inherit_owner(scope, tree, parent, &path);
-    attributes::store_new(scope, tree, &path, parameters.attributes);
-    ea::set_list(scope, &path, target.eas)?;
-    if let Some(descriptor) = &target.security {
-        Identities::new(&server.config()).set_new(scope, &path, descriptor)?;
-    }
-    if let Some(file) = &file {
-        reserve(scope, file, target)?;
-    }
-    let what = What::entry(Event::ADDED, is_directory);
+    equip(server, tree, scope, target, &path, file.as_ref())?;
+    let what = What::entry(Event::ADDED, path.is_dir());
     notify::changed(&server.files, tree.share.directory(), &path, what);
+    let given = Given {
+        id,
+        admission,
+        cached,
+        granted,
+        maximal,
+    };
     if target.stream.is_some() {
-        let admitted = Given {
-            id,
-            admission,
-            cached,
-            granted,
-            maximal,
-        };
-        return finish_stream(server, tree, scope, target, path, None, admitted);
+        return finish_stream(server, tree, scope, target, path, None, given);
     }
     let attributes = FileAttributes::read(scope, tree, &path)?;
-    let opened = OpenedFile::new(
-        path,
-        file,
-        parameters.options,
-        target.semantics(),
-        admission,
-    );
-    let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let open = finish(tree, id, granted, Object::File(opened))?;
-    Ok(Opened {
-        open,
-        action,
-        attributes,
-        maximal,
-        cached,
-    })
+    finish_file(tree, target, path, file, (action, attributes), given)
+}
+
+/// Makes the file or directory, and opens the file where its data was asked for.
+fn place(
+    tree: &Tree,
+    scope: &CredScope<'_>,
+    target: &Target<'_>,
+    parent: &Path,
+) -> Result<(Path, Option<File>), Failure> {
+    let parameters = &target.parameters;
+    let is_directory = parameters.makes_directory() || target.name.must_be_directory();
+    let name = lookup::last_component(&target.name)?;
+    let raced = |error| {
+        if error == EEXIST {
+            Failure::Raced
+        } else {
+            making_status(error).into()
+        }
+    };
+    if is_directory {
+        let path = parent.create_dir(scope, name, directory_mode(tree));
+        return Ok((path.map_err(raced)?, None));
+    }
+    let access = if parameters.access.contains(Mask::MAXIMUM_ALLOWED) {
+        Some(Access::READ | Access::WRITE)
+    } else {
+        data_access(parameters.access, false, parameters.options)
+    };
+    let wanted = access.unwrap_or(Access::READ);
+    let file = parent
+        .create_file(scope, name, file_mode(tree), wanted)
+        .map_err(raced)?;
+    Ok((file.path().clone(), access.map(|_| file)))
+}
+
+/// Gives a new file what came with the request: attributes, extended ones, a security descriptor, space.
+fn equip(
+    server: &Server,
+    tree: &Tree,
+    scope: &CredScope<'_>,
+    target: &Target<'_>,
+    path: &Path,
+    file: Option<&File>,
+) -> Result<(), NtStatus> {
+    attributes::store_new(scope, tree, path, target.parameters.attributes);
+    ea::set_list(scope, path, target.eas)?;
+    if let Some(descriptor) = &target.security {
+        Identities::new(&server.config()).set_new(scope, path, descriptor)?;
+    }
+    match file {
+        Some(file) => reserve(scope, file, target),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the directory takes new names: one that is to be deleted does not, [MS-FSA] 2.1.5.1.1.
@@ -498,6 +487,35 @@ struct Given {
     cached: Cached,
     granted: Mask,
     maximal: Mask,
+}
+
+/// The open of the file itself, once all else is done.
+fn finish_file(
+    tree: &Arc<Tree>,
+    target: &Target<'_>,
+    path: Path,
+    file: Option<File>,
+    (action, attributes): (Action, FileAttributes),
+    given: Given,
+) -> Result<Opened, Failure> {
+    let Given {
+        id,
+        admission,
+        cached,
+        granted,
+        maximal,
+    } = given;
+    let options = target.parameters.options;
+    let opened = OpenedFile::new(path, file, options, target.semantics(), admission);
+    let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let open = finish(tree, id, granted, Object::File(opened))?;
+    Ok(Opened {
+        open,
+        action,
+        attributes,
+        maximal,
+        cached,
+    })
 }
 
 /// Opens the stream that was asked for, once its file is open. `existing` is nothing if the file was made for it.
