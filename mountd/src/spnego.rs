@@ -104,6 +104,10 @@ fn accept(state: &State, request: &SpnegoRequest<'_>, client: Client) -> Result<
         login.set_expiry(end);
     }
     if login.status & user_flag::OK == 0 {
+        // The module, which tells of other refusals, does not know the principal.
+        state.note(format_args!(
+            "Kerberos login of `{principal}` refused: ksmbdpwd.db has no such user, or the system does not know him"
+        ));
         return Ok(Answer::status(request.handle, login.status, Vec::new()));
     }
     Ok(Answer {
