@@ -403,19 +403,30 @@ impl Chain {
         waker: Waker,
         resume: KBox<dyn Resume>,
     ) -> Outcome {
-        // What was answered so far does not wait with it: interim responses go out alone.
-        if self.send_answered(conn).is_err() {
-            return Outcome::Disconnect;
-        }
-        // The refusal of a login that is held back tells nothing before it goes out.
-        let is_told = self.current.header.command() != Ok(Command::SessionSetup);
-        if is_told && self.async_id.is_none() && self.send_interim(conn, waker.async_id()).is_ok() {
-            self.async_id = Some(waker.async_id());
+        if self.tells_of_wait() {
+            // What was answered so far does not wait with it: interim responses go out alone.
+            if self.send_answered(conn).is_err() {
+                return Outcome::Disconnect;
+            }
+            if self.async_id.is_none() && self.send_interim(conn, waker.async_id()).is_ok() {
+                self.async_id = Some(waker.async_id());
+            }
         }
         self.frame.release();
         self.frame.park();
         self.resume = Some((resume, Wake::Ready));
         Outcome::Waits(waker)
+    }
+
+    /// Whether the client learns that the current request waits. Within a compound only an open may say so, as with Windows:
+    /// all else there keeps the whole compound waiting. And the refusal of a login that is held back tells nothing before it
+    /// goes out.
+    fn tells_of_wait(&self) -> bool {
+        match self.current.header.command() {
+            Ok(Command::SessionSetup) => false,
+            Ok(Command::Create) => true,
+            _ => self.current.is_last,
+        }
     }
 
     /// Sends the responses before the current one, if there are any.

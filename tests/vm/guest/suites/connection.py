@@ -6,7 +6,7 @@ import os
 import struct
 import time
 
-from lib import machine, rawconn
+from lib import machine, rawconn, rawfiles
 from lib.proc import check, wait_for
 from lib.rawsmb import CLOSE, CREATE, ECHO, READ
 from lib.registry import Suite
@@ -174,6 +174,64 @@ def break_after_create(_server):
     check(broken > 50, f"only {broken} of 300 oplocks were granted first: the test shows nothing")
     first.close_socket()
     second.close_socket()
+
+
+LEASE, LEASE_READ_HANDLE = 0xFF, 3
+RELATED = 4
+ANY_FILE = b"\xff" * 16
+
+
+def compound(raw, requests):
+    """Sends (command, body) pairs as one related compound; gives their message ids."""
+    frame, messages = b"", []
+    for index, (command, body) in enumerate(requests):
+        message, pdu = raw.pdu(command, body, sign=False, flags=RELATED if index else 0)
+        if index + 1 < len(requests):
+            pdu += b"\0" * (-len(pdu) % 8)
+            pdu = pdu[:20] + struct.pack("<I", len(pdu)) + pdu[24:]
+        frame += pdu
+        messages.append(message)
+    raw.send_frame(frame)
+    return messages
+
+
+@suite.test("compound-waits-whole", timeout=120)
+def compound_waits_whole(_server):
+    """A rename in the middle of a compound that waits for a lease break keeps all answers of the compound back, and says nothing
+    meanwhile: [MS-SMB2] 3.3.4.2 lets only opens and the last request of a compound go asynchronous."""
+    holder, other = login(), login()
+    machine.write(f"{ROOT}/leased", "")
+    os.chmod(f"{ROOT}/leased", 0o666)
+    lease = rawfiles.context(b"RqLs", rawconn.guid() + struct.pack("<IIQ", LEASE_READ_HANDLE, 0, 0))
+    held = rawconn.file_id_of(holder.ask(CREATE, rawconn.create_body("leased", access=0x00120089, oplock=LEASE, contexts=lease)))
+    name = "renamed".encode("utf-16-le")
+    rename = struct.pack("<B7xQI", 1, 0, len(name)) + name
+    messages = compound(
+        other,
+        [
+            (CREATE, rawconn.create_body("leased", access=0x00130089)),
+            (rawfiles.SET_INFO, struct.pack("<HBBIHHI", 33, 1, 10, len(rename), 96, 0, 0) + ANY_FILE + rename),
+            (CLOSE, struct.pack("<HHI", 24, 0, 0) + ANY_FILE),
+        ],
+    )
+    notice = holder.take()
+    check(notice.command == rawconn.OPLOCK_BREAK, f"command {notice.command} came instead of the break")
+    early = []
+    check(other.answer_to(other.post(ECHO, struct.pack("<HH", 4, 0)), early).status == 0, "ECHO failed")
+    check(not early, f"{len(early)} answers came before the lease was given up")
+    key = notice.pdu[72:88]
+    given_up = holder.ask(rawconn.OPLOCK_BREAK, struct.pack("<HHI", 36, 0, 0) + key + struct.pack("<IQ", 1, 0))
+    check(given_up.status == 0, f"the acknowledgment was answered with {given_up.status:#x}")
+    frame = other.take().pdu
+    for message in messages:
+        answer = rawconn.Answer(frame)
+        check(answer.message == message and answer.status == 0, f"request {message}: the answer to {answer.message} is {answer.status:#x}")
+        step = struct.unpack_from("<I", frame, 20)[0]
+        frame = frame[step:]
+    check(os.path.exists(f"{ROOT}/renamed"), "nothing was renamed")
+    check(holder.ask(CLOSE, struct.pack("<HHI", 24, 0, 0) + held).status == 0, "CLOSE failed")
+    holder.close_socket()
+    other.close_socket()
 
 
 @suite.test("breaks-to-a-stuck-client", lacks=NOT_OURS, timeout=180)
