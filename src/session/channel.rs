@@ -43,6 +43,19 @@ impl Channel {
         )
     }
 
+    /// What answers a request for a session that is not of the connection, or not yet: its client proved by the signature of `pdu`
+    /// that it knows the session's key, and expects a signature as well, [MS-SMB2] 3.3.4.1.1.
+    ///
+    /// # Errors
+    ///
+    /// `EKEYREJECTED` for a wrong signature, `ENOMEM`.
+    pub(crate) fn of_stranger(session: &Arc<Session>, pdu: &[u8]) -> Result<Arc<Self>> {
+        match session.binding() {
+            Some(binding) if binding.signer.verify(pdu) => Channel::new(session.clone(), true),
+            _ => Err(EKEYREJECTED),
+        }
+    }
+
     /// Gives the channel its signing key, which never changes.
     pub(crate) fn set_signer(&self, signer: Signer) {
         self.signer.populate(signer);
@@ -102,17 +115,31 @@ impl Channel {
 #[pin_data]
 pub(crate) struct ChannelTable {
     #[pin]
-    by_id: Mutex<RBTree<u64, Arc<Channel>>>,
+    listed: Mutex<Listed>,
+}
+
+struct Listed {
+    by_id: RBTree<u64, Arc<Channel>>,
+    /// How many `by_id` holds.
+    count: usize,
+}
+
+impl Listed {
+    fn remove(&mut self, id: u64) -> Option<Arc<Channel>> {
+        let node = self.by_id.remove_node(&id)?;
+        self.count = self.count.saturating_sub(1);
+        Some(node.to_key_value().1)
+    }
 }
 
 impl ChannelTable {
     pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(ChannelTable { by_id <- new_mutex!(RBTree::new()) })
+        pin_init!(ChannelTable { listed <- new_mutex!(Listed { by_id: RBTree::new(), count: 0 }) })
     }
 
     /// The session `id`, if it lives on the connection.
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Channel>> {
-        self.by_id.lock().get(&id).cloned()
+        self.listed.lock().by_id.get(&id).cloned()
     }
 
     /// Lists a session.
@@ -123,40 +150,41 @@ impl ChannelTable {
     pub(crate) fn insert(&self, channel: &Arc<Channel>, limit: u32) -> Result {
         let node = RBTreeNode::new(channel.session.id, channel.clone(), GFP_KERNEL)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut by_id = self.by_id.lock();
-        if by_id.values().take(limit).count() >= limit {
+        let mut listed = self.listed.lock();
+        if listed.count >= limit {
             return Err(ENOSPC);
         }
-        let replaced = by_id.insert(node);
-        drop(by_id);
+        let replaced = listed.by_id.insert(node);
+        if replaced.is_none() {
+            listed.count = listed.count.saturating_add(1);
+        }
+        drop(listed);
         drop(replaced);
         Ok(())
     }
 
     /// Takes a session off the list.
     pub(crate) fn remove(&self, id: u64) -> Option<Arc<Channel>> {
-        let node = self.by_id.lock().remove_node(&id);
-        node.map(|node| node.to_key_value().1)
+        self.listed.lock().remove(id)
     }
 
     /// Takes any session off the list.
     pub(crate) fn take_any(&self) -> Option<Arc<Channel>> {
-        let mut by_id = self.by_id.lock();
-        let id = *by_id.keys().next()?;
-        let node = by_id.remove_node(&id);
-        drop(by_id);
-        node.map(|node| node.to_key_value().1)
+        let mut listed = self.listed.lock();
+        let id = *listed.by_id.keys().next()?;
+        listed.remove(id)
     }
 
     /// Number of sessions, those whose login is under way included.
     pub(crate) fn count(&self) -> usize {
-        self.by_id.lock().values().count()
+        self.listed.lock().count
     }
 
     /// Whether any session has a file open.
     pub(crate) fn any_open_file(&self) -> bool {
-        self.by_id
+        self.listed
             .lock()
+            .by_id
             .values()
             .any(|channel| !channel.session.opens.is_empty())
     }

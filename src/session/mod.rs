@@ -225,12 +225,6 @@ impl Session {
         self.binding.as_ref()
     }
 
-    /// Whether `pdu`, which asks to bind the session, is signed with the session's key.
-    pub(crate) fn verify_binding(&self, pdu: &[u8]) -> bool {
-        self.binding()
-            .is_some_and(|binding| binding.signer.verify(pdu))
-    }
-
     /// Counts a connection in.
     ///
     /// # Errors

@@ -123,6 +123,32 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Checks the signature of a request for `session`, which is not of the connection, or not yet. Whoever proves to know the
+    /// session's key is answered with a signature, also when he is refused.
+    pub(crate) fn verify_stranger(&mut self, session: &Arc<Session>) -> Result<Arc<Channel>, Stop> {
+        if !self.header.has(HeaderFlags::SIGNED) {
+            return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
+        }
+        let channel = Channel::of_stranger(session, self.pdu);
+        self.channel = channel.as_ref().ok().cloned();
+        channel.map_err(|error| {
+            Stop::Failed(if error == ENOMEM {
+                NtStatus::INSUFFICIENT_RESOURCES
+            } else {
+                NtStatus::ACCESS_DENIED
+            })
+        })
+    }
+
+    /// The refusal of a request for session `id`, which is not of the connection.
+    pub(crate) fn no_such_session(&mut self, id: u64) -> Stop {
+        if let Some(session) = self.server().sessions.get(id) {
+            // Only for the signature of the answer.
+            let _ = self.verify_stranger(&session);
+        }
+        Stop::Failed(NtStatus::USER_SESSION_DELETED)
+    }
+
     /// Whether the frame came encrypted.
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed_by.is_some()

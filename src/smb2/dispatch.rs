@@ -113,14 +113,10 @@ fn session_of(
     };
     cx.related.session_id = id;
     cx.reply_session_id = id;
-    let channel = cx
-        .conn
-        .channels
-        .get(id)
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
-    if channel.is_binding() {
-        return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
-    }
+    let channel = match cx.conn.channels.get(id) {
+        Some(channel) if !channel.is_binding() => channel,
+        _ => return Err(cx.no_such_session(id)),
+    };
     let session = channel.session.clone();
     if let Some(sealer) = sealed_by {
         // A compound may not leave the session that it was sealed for.

@@ -87,21 +87,14 @@ fn channel_of(cx: &mut Context<'_>, request: &Request<'_>) -> Result<Arc<Channel
     if request.flags.contains(RequestFlags::BINDING) {
         return bind(cx, id);
     }
-    Err(Stop::Failed(NtStatus::USER_SESSION_DELETED))
+    Err(cx.no_such_session(id))
 }
 
 /// Checks the signature of a step on a session that has keys.
 fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
     if channel.is_binding() {
         // Every step of a binding is signed with the key of the session.
-        let is_signed =
-            cx.header.has(HeaderFlags::SIGNED) && channel.session.verify_binding(cx.pdu);
-        return if is_signed {
-            cx.channel = Some(channel.clone());
-            Ok(())
-        } else {
-            Err(Stop::Failed(NtStatus::ACCESS_DENIED))
-        };
+        return cx.verify_stranger(&channel.session).map(drop);
     }
     match cx.sealed_by {
         Some(id) if id == channel.session.id => return Ok(()),
@@ -109,7 +102,13 @@ fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
         Some(_) => return Err(Stop::Failed(NtStatus::ACCESS_DENIED)),
         None => {}
     }
-    if !channel.has_key() || !cx.header.has(HeaderFlags::SIGNED) {
+    if !cx.header.has(HeaderFlags::SIGNED) {
+        let may = !channel.has_key() || !channel.session.must_sign();
+        return may
+            .then_some(())
+            .ok_or(Stop::Failed(NtStatus::ACCESS_DENIED));
+    }
+    if !channel.has_key() {
         return Ok(());
     }
     if !channel.verify(cx.pdu) {
@@ -148,15 +147,7 @@ fn begin(cx: &Context<'_>) -> Result<Arc<Channel>, Stop> {
 /// Begins to bind an existing session to this connection, [MS-SMB2] 3.3.5.5.2.
 fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
     let session = cx.server().sessions.get(id);
-    // Binding proves the knowledge of the session's key. Whoever does is answered with a signature, also when he is refused.
-    let signed = match &session {
-        Some(session) if cx.header.has(HeaderFlags::SIGNED) && session.verify_binding(cx.pdu) => {
-            let channel = Channel::new(session.clone(), true)?;
-            cx.channel = Some(channel.clone());
-            Some(channel)
-        }
-        _ => None,
-    };
+    let verified = session.as_ref().map(|session| cx.verify_stranger(session));
     let negotiated = cx.negotiated()?;
     if let Some(first) = session.as_ref().and_then(|session| session.binding()) {
         check_signing(first.signing, negotiated.signing)?;
@@ -177,7 +168,7 @@ fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
     if user.is_guest || user.is_anonymous {
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
-    let channel = signed.ok_or(NtStatus::ACCESS_DENIED)?;
+    let channel = verified.ok_or(NtStatus::USER_SESSION_DELETED)??;
     if session.client_guid != negotiated.offer.guid {
         return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
     }
