@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::budget::Share;
 use super::handles::Handles;
 use super::ndr::{Decoder, Encoder, Syntax};
 use super::pdu::{
@@ -16,7 +17,7 @@ use super::{Call, Caller, Endpoint, Fault, Interface};
 /// Largest fragment that is announced, as other servers do.
 const FRAGMENT: u16 = 4280;
 /// Largest fragment that is sent. Some clients read no more than 1024 bytes at a time, and a module may cut what is longer.
-const SENT_FRAGMENT: usize = 1024;
+pub(super) const SENT_FRAGMENT: usize = 1024;
 /// Smallest fragment that every implementation takes ([C706] 12.6.3.1, MustRecvFragSize).
 const LEAST_FRAGMENT: usize = 1432;
 /// Most bytes of a call's stub data.
@@ -34,6 +35,7 @@ struct Bound {
 }
 
 /// A call of which not all fragments came yet.
+#[derive(Debug)]
 struct Partial {
     call: u32,
     context: u16,
@@ -52,11 +54,13 @@ pub(super) struct Association {
     partial: Option<Partial>,
     output: VecDeque<Vec<u8>>,
     handles: Handles,
+    held: Share,
+    is_broken: bool,
 }
 
 impl Association {
-    /// A pipe to `endpoint`, with nothing bound. `number` distinguishes it from others.
-    pub(super) fn new(endpoint: Endpoint, number: u32) -> Self {
+    /// A pipe to `endpoint`, with nothing bound. `number` distinguishes it from others; `held` is what it may hold.
+    pub(super) fn new(endpoint: Endpoint, number: u32, held: Share) -> Self {
         Association {
             endpoint,
             number,
@@ -67,11 +71,44 @@ impl Association {
             partial: None,
             output: VecDeque::new(),
             handles: Handles::default(),
+            held,
+            is_broken: false,
         }
     }
 
-    /// Takes what the client wrote and works on the PDUs that are whole.
+    /// Takes what the client wrote and works on the PDUs that are whole. A client that breaks the protocol, or takes more memory
+    /// than there is for pipes, has used up the pipe: nothing of it is kept, and nothing more taken.
     pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Broken> {
+        if self.is_broken {
+            return Err(Broken);
+        }
+        let result = self.take(caller, bytes);
+        let held = self.size();
+        if result.is_ok() && self.held.set(held) {
+            return Ok(());
+        }
+        self.end();
+        Err(Broken)
+    }
+
+    /// Bytes that wait here.
+    fn size(&self) -> usize {
+        let partial = self.partial.as_ref().map_or(0, |call| call.stub.len());
+        let output: usize = self.output.iter().map(Vec::len).sum();
+        self.input.len() + partial + output
+    }
+
+    fn end(&mut self) {
+        self.is_broken = true;
+        self.input = Vec::new();
+        self.partial = None;
+        self.output = VecDeque::new();
+        self.bound = HashMap::new();
+        self.handles = Handles::default();
+        self.held.set(0);
+    }
+
+    fn take(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Broken> {
         self.input.extend_from_slice(bytes);
         while let Some(header) = Header::parse(&self.input)? {
             if self.input.len() < header.length {
@@ -86,16 +123,19 @@ impl Association {
 
     /// The next answer; empty if there is none.
     pub(super) fn read(&mut self) -> Vec<u8> {
-        self.output.pop_front().unwrap_or_default()
+        let answer = self.output.pop_front().unwrap_or_default();
+        let held = self.size();
+        self.held.set(held);
+        answer
     }
 
     fn handle(&mut self, caller: &Caller<'_>, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
         match header.kind {
             kind::BIND | kind::ALTER_CONTEXT => self.bind(header, pdu),
             kind::REQUEST => self.request(caller, header, pdu),
-            // Calls are over before the next PDU is looked at.
+            // Calls are over before the next PDU is looked at; the one whose fragments still come can be taken back.
             kind::CANCEL | kind::ORPHANED => {
-                self.partial = None;
+                self.partial.take_if(|call| call.call == header.call);
                 Ok(())
             }
             _ => Err(Broken),
@@ -111,9 +151,12 @@ impl Association {
     }
 
     fn bind(&mut self, header: &Header, pdu: &[u8]) -> Result<(), Broken> {
+        if !header.is_known {
+            return self.answer(pdu::bind_nak(header.call, pdu::refusal::VERSION));
+        }
         if header.auth_length != 0 {
             // The session is authenticated already; authentication within it is not built.
-            return self.answer(pdu::bind_nak(header.call, 8));
+            return self.answer(pdu::bind_nak(header.call, pdu::refusal::AUTHENTICATION));
         }
         let bind = Bind::parse(pdu)?;
         if self.bound.len() + bind.contexts.len() > MOST_CONTEXTS {

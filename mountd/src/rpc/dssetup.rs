@@ -2,7 +2,7 @@
 
 //! The directory services setup interface, [MS-DSSP]: what role the server has in a domain, which is none.
 
-use super::ndr::{ndr_struct, Decoder, Encoder, Enum, EnumLevel, Unique, WStr};
+use super::ndr::{ndr_params, ndr_struct, Decoder, Encoder, Enum, EnumLevel, Unique, WStr};
 use super::pdu::{fault, SyntaxId};
 use super::srvsvc::{name, status};
 use super::{Call, Fault, Interface};
@@ -16,9 +16,18 @@ const STANDALONE_SERVER: u16 = 2;
 
 ndr_struct! {
     /// `DSROLER_PRIMARY_DOMAIN_INFO_BASIC`, 2.2.3.
-    struct Basic {
+    pub(super) struct Basic {
         role: Enum, flags: u32, flat: Unique<WStr>, dns: Unique<WStr>, forest: Unique<WStr>, guid: [u8; 16],
     }
+}
+
+ndr_params! {
+    /// DsRolerGetPrimaryDomainInformation.
+    pub(super) struct GetPrimaryDomain { level: Enum, }
+}
+ndr_params! {
+    /// Its results.
+    pub(super) struct PrimaryDomain { info: Unique<EnumLevel<Basic>>, status: u32, }
 }
 
 /// The interface.
@@ -45,25 +54,25 @@ impl Interface for DsSetup {
         if number != GET_PRIMARY_DOMAIN {
             return Err(Fault(fault::OPERATION_RANGE));
         }
-        let Enum(level) = input.param()?;
-        if level != BASIC {
-            output.param(&Unique::<u32>::Null);
-            output.param(&status::INVALID_PARAMETER);
-            return Ok(());
-        }
-        let basic = Basic {
-            role: Enum(STANDALONE_SERVER),
-            flags: 0,
-            flat: name(&call.server.state.settings().config.global.workgroup),
-            dns: Unique::Null,
-            forest: Unique::Null,
-            guid: [0; 16],
+        let GetPrimaryDomain { level } = input.params()?;
+        let (info, status) = if level.0 == BASIC {
+            let arm = basic(call);
+            (Unique::To(EnumLevel { level, arm }), status::OK)
+        } else {
+            (Unique::Null, status::INVALID_PARAMETER)
         };
-        output.param(&Unique::To(EnumLevel {
-            level: Enum(level),
-            arm: basic,
-        }));
-        output.param(&status::OK);
+        output.params(&PrimaryDomain { info, status });
         Ok(())
+    }
+}
+
+fn basic(call: &Call<'_>) -> Basic {
+    Basic {
+        role: Enum(STANDALONE_SERVER),
+        flags: 0,
+        flat: name(&call.server.state.settings().config.global.workgroup),
+        dns: Unique::Null,
+        forest: Unique::Null,
+        guid: [0; 16],
     }
 }

@@ -5,15 +5,37 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::ndr::{Align, Decode, Decoded, Decoder, Encode, Encoder, Syntax};
 use super::pdu::fault;
 use super::sid::Sid;
 use super::Fault;
 
-/// A handle on the wire: attributes, which are 0, and a UUID.
-pub type Handle = [u8; 20];
+/// A handle on the wire: attributes, which are 0, and a UUID. It is aligned as its first integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(pub [u8; 20]);
 
 /// The handle that stands for none.
-pub const NULL: Handle = [0; 20];
+pub const NULL: Handle = Handle([0; 20]);
+
+impl Align for Handle {
+    fn alignment(_: Syntax) -> usize {
+        4
+    }
+}
+
+impl Encode for Handle {
+    fn put(&self, e: &mut Encoder) {
+        e.align(4);
+        e.bytes(&self.0);
+    }
+}
+
+impl Decode for Handle {
+    fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
+        d.align(4)?;
+        Decode::get(d).map(Handle)
+    }
+}
 
 /// Most handles of a pipe.
 const MOST: usize = 256;
@@ -65,7 +87,7 @@ impl Handles {
         let number = inner.last;
         inner.open.insert(number, object);
         let mut handle = NULL;
-        for (to, from) in handle.iter_mut().skip(4).zip(number.to_le_bytes()) {
+        for (to, from) in handle.0.iter_mut().skip(4).zip(number.to_le_bytes()) {
             *to = from;
         }
         Ok(handle)
@@ -107,7 +129,7 @@ impl Handles {
 }
 
 fn number(handle: &Handle) -> Result<u64, Fault> {
-    match handle {
+    match &handle.0 {
         [0, 0, 0, 0, a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0] => {
             Ok(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
         }
@@ -126,7 +148,7 @@ mod tests {
         assert_eq!(handles.get(&handle), Ok(Object::Policy));
         handles.close(&handle).unwrap();
         assert!(handles.get(&handle).is_err() && handles.close(&handle).is_err());
-        assert!(handles.get(&NULL).is_err() && handles.get(&[0xff; 20]).is_err());
+        assert!(handles.get(&NULL).is_err() && handles.get(&Handle([0xff; 20])).is_err());
     }
 
     #[test]

@@ -3,17 +3,26 @@
 //! DCE/RPC over the named pipes of IPC$.
 
 mod association;
+mod budget;
+mod descriptor;
 mod dssetup;
 pub mod handles;
+mod lsa_lookup;
+mod lsa_rights;
 mod lsarpc;
 pub mod ndr;
+mod page;
 pub mod pdu;
 mod samr;
+mod samr_display;
 mod samr_domain;
 mod samr_groups;
+mod samr_user;
 mod sessions;
 pub mod sid;
 mod srvsvc;
+#[cfg(test)]
+mod testing;
 mod wkssvc;
 
 use std::collections::HashMap;
@@ -25,6 +34,7 @@ use smb_proto::ipc::{rpc_flag, rpc_status, RpcCommand};
 
 use crate::dispatch::Server;
 use association::Association;
+use budget::Budget;
 use handles::Handles;
 use ndr::{Decoder, Encoder};
 use pdu::SyntaxId;
@@ -77,19 +87,24 @@ impl Call<'_> {
                 == 0
     }
 
-    /// Whether the caller may know what others do: root, or one of the `admin users` of IPC$. The module says whose pipe it is;
-    /// where it does not, nobody is an administrator.
+    /// Who the caller is, where the module says whose pipe it is.
+    fn user(&self) -> Option<String> {
+        let files = self.server.status.open_files().ok()?;
+        let is_ours = |file: &OpenFile| file.rpc_handle == Some(self.pipe);
+        files
+            .into_iter()
+            .find(is_ours)
+            .map(|file| file.user)
+            .filter(|user| !user.is_empty())
+    }
+
+    /// Whether the caller may know what others do. Where the module does not say whose pipe it is, nobody may.
     fn is_administrator(&self) -> bool {
-        if self.is_restricted {
-            return false;
-        }
-        let Ok(files) = self.server.status.open_files() else {
-            return false;
-        };
-        let is_ours = |file: &&OpenFile| file.rpc_handle == Some(self.pipe);
-        let Some(user) = files.iter().find(is_ours).map(|file| file.user.as_str()) else {
-            return false;
-        };
+        !self.is_restricted && self.user().is_some_and(|user| self.administers(&user))
+    }
+
+    /// Whether a user administers the server: root, or one of the `admin users` of IPC$.
+    fn administers(&self, user: &str) -> bool {
         let state = &self.server.state;
         let settings = state.settings();
         let is_listed = settings.config.share(IPC).is_some_and(|share| {
@@ -163,6 +178,7 @@ fn endpoint(flags: u32) -> Option<Endpoint> {
 #[derive(Default)]
 pub struct Pipes {
     open: Mutex<HashMap<u32, Arc<Mutex<Association>>>>,
+    budget: Budget,
 }
 
 impl std::fmt::Debug for Pipes {
@@ -200,7 +216,11 @@ impl Pipes {
         // The module takes a number anew only once it closed the pipe: one that is still here was lost on the way.
         open.insert(
             handle,
-            Arc::new(Mutex::new(Association::new(endpoint, handle))),
+            Arc::new(Mutex::new(Association::new(
+                endpoint,
+                handle,
+                self.budget.share(),
+            ))),
         );
         rpc_status::OK
     }

@@ -3,8 +3,15 @@
 //! NDR ([C706] 14) and NDR64 ([MS-RPCE] 2.2.5): how typed values stand in a call's stub data.
 //!
 //! A value is written in two steps: [`Encode::put`] writes what stands in its place, and [`Encode::put_deferred`] what its pointers
-//! point to, which follows the whole structure. [`ndr_struct!`] makes both steps, and reading, from a structure's definition.
+//! point to, which follows the whole structure. [`ndr_struct!`] makes both steps, and reading, from a structure's definition, and
+//! [`ndr_params!`] an operation's parameters, each of which is followed by what it points to.
 //! The two syntaxes differ in the size of pointers and counts, and in padding.
+
+mod strings;
+mod union;
+
+pub use strings::{AnsiString, UnicodeString, WStr};
+pub use union::{EnumLevel, Level};
 
 /// A transfer syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +67,16 @@ impl Encoder {
         self.syntax
     }
 
+    /// Number of bytes so far.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing was written so far.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
     /// Pads to a multiple of `to`, a power of two.
     pub fn align(&mut self, to: usize) {
         let length = self.out.len().next_multiple_of(to);
@@ -90,6 +107,11 @@ impl Encoder {
     pub fn param(&mut self, value: &impl Encode) {
         value.put(self);
         value.put_deferred(self);
+    }
+
+    /// Appends an operation's parameters.
+    pub fn params(&mut self, values: &impl Params) {
+        values.write(self);
     }
 }
 
@@ -163,6 +185,15 @@ impl<'a> Decoder<'a> {
         Ok(value)
     }
 
+    /// An operation's parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`BadStub`] if they are not there.
+    pub fn params<T: Params>(&mut self) -> Decoded<T> {
+        T::read(self)
+    }
+
     /// Number of bytes not yet read.
     pub fn remaining(&self) -> usize {
         self.data.len().saturating_sub(self.at)
@@ -205,6 +236,19 @@ pub trait Decode: Align + Sized {
     fn get_deferred(&mut self, _d: &mut Decoder<'_>) -> Decoded<()> {
         Ok(())
     }
+}
+
+/// The parameters of an operation, or its results.
+pub trait Params: Sized {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`BadStub`] if they are not there.
+    fn read(d: &mut Decoder<'_>) -> Decoded<Self>;
+
+    /// Writes all of them.
+    fn write(&self, e: &mut Encoder);
 }
 
 macro_rules! integer {
@@ -338,58 +382,6 @@ impl<T: Decode> Decode for Unique<T> {
     }
 }
 
-/// A string of 16-bit characters with its NUL: `[string] wchar_t *` without the pointer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WStr(pub String);
-
-impl Align for WStr {
-    fn alignment(syntax: Syntax) -> usize {
-        syntax.word()
-    }
-}
-
-impl Encode for WStr {
-    fn put(&self, e: &mut Encoder) {
-        let units: Vec<u16> = self.0.encode_utf16().chain([0]).collect();
-        e.word(units.len());
-        e.word(0);
-        e.word(units.len());
-        units.iter().for_each(|unit| e.bytes(&unit.to_le_bytes()));
-    }
-}
-
-impl Decode for WStr {
-    fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
-        varying_units(d).map(|units| WStr(text(&units)))
-    }
-}
-
-/// Text of 16-bit characters up to a NUL.
-fn text(units: &[u16]) -> String {
-    let end = units
-        .iter()
-        .position(|unit| *unit == 0)
-        .unwrap_or(units.len());
-    String::from_utf16_lossy(units.get(..end).unwrap_or(units))
-}
-
-/// A conformant and varying array of 16-bit units.
-fn varying_units(d: &mut Decoder<'_>) -> Decoded<Vec<u16>> {
-    let (most, offset, count) = (d.word()?, d.word()?, d.word()?);
-    if offset != 0 || count > most {
-        return Err(BadStub);
-    }
-    let bytes = d.take(count.checked_mul(2).ok_or(BadStub)?)?;
-    Ok(bytes
-        .chunks_exact(2)
-        .map(|unit| {
-            unit.iter()
-                .rev()
-                .fold(0, |sum, byte| (sum << 8) | u16::from(*byte))
-        })
-        .collect())
-}
-
 /// A conformant array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Array<T>(pub Vec<T>);
@@ -431,145 +423,48 @@ impl<T: Decode> Decode for Array<T> {
     }
 }
 
-/// A union's discriminant, a level, and the arm that it chooses.
+/// A conformant and varying array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Level<T> {
-    /// The level.
-    pub level: u32,
-    /// The arm.
-    pub arm: T,
+pub struct Varying<T> {
+    /// How many values there could be.
+    pub most: usize,
+    /// The values that there are.
+    pub items: Vec<T>,
 }
 
-impl<T: Align> Align for Level<T> {
+impl<T: Align> Align for Varying<T> {
     fn alignment(syntax: Syntax) -> usize {
-        T::alignment(syntax).max(4)
+        syntax.word().max(T::alignment(syntax))
     }
 }
 
-impl<T: Encode> Encode for Level<T> {
+impl<T: Encode> Encode for Varying<T> {
     fn put(&self, e: &mut Encoder) {
-        // NDR64 aligns the whole union as its widest arm; here all arms are pointers or as wide.
-        if e.syntax == Syntax::Ndr64 {
-            e.align(Self::alignment(e.syntax));
-        }
-        self.level.put(e);
-        if e.syntax == Syntax::Ndr64 {
-            e.align(Self::alignment(e.syntax));
-        }
-        self.arm.put(e);
+        e.word(self.most.max(self.items.len()));
+        e.word(0);
+        e.word(self.items.len());
+        self.items.iter().for_each(|value| value.put(e));
     }
 
     fn put_deferred(&self, e: &mut Encoder) {
-        self.arm.put_deferred(e);
+        self.items.iter().for_each(|value| value.put_deferred(e));
     }
 }
 
-/// A union whose discriminant is an enumeration, and the arm that it chooses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnumLevel<T> {
-    /// The discriminant.
-    pub level: Enum,
-    /// The arm.
-    pub arm: T,
-}
-
-impl<T: Align> Align for EnumLevel<T> {
-    fn alignment(syntax: Syntax) -> usize {
-        T::alignment(syntax).max(Enum::alignment(syntax))
-    }
-}
-
-impl<T: Encode> Encode for EnumLevel<T> {
-    fn put(&self, e: &mut Encoder) {
-        // NDR64 aligns tag and arm as the widest arm of the union: in every one of these that is a pointer or as wide.
-        let widest = match e.syntax {
-            Syntax::Ndr => T::alignment(e.syntax),
-            Syntax::Ndr64 => e.syntax.word(),
-        };
-        if e.syntax == Syntax::Ndr64 {
-            e.align(widest);
-        }
-        self.level.put(e);
-        e.align(widest);
-        self.arm.put(e);
-    }
-
-    fn put_deferred(&self, e: &mut Encoder) {
-        self.arm.put_deferred(e);
-    }
-}
-
-/// A counted string as `RPC_UNICODE_STRING` ([MS-DTYP] 2.3.10): no NUL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnicodeString {
-    text: Option<String>,
-    pending: bool,
-}
-
-impl UnicodeString {
-    /// The string `text`.
-    pub fn new(text: &str) -> Self {
-        UnicodeString {
-            text: Some(text.to_owned()),
-            pending: false,
-        }
-    }
-
-    /// The string; empty if there is none.
-    pub fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or_default()
-    }
-
-    fn units(&self) -> Vec<u16> {
-        self.text().encode_utf16().collect()
-    }
-}
-
-impl Align for UnicodeString {
-    fn alignment(syntax: Syntax) -> usize {
-        syntax.word()
-    }
-}
-
-impl Encode for UnicodeString {
-    fn put(&self, e: &mut Encoder) {
-        let size = u16::try_from(self.units().len() * 2).unwrap_or(u16::MAX - 1);
-        e.align(e.syntax.word());
-        size.put(e);
-        size.put(e);
-        match self.text {
-            Some(_) => e.reference(),
-            None => e.word(0),
-        }
-    }
-
-    fn put_deferred(&self, e: &mut Encoder) {
-        if self.text.is_some() {
-            let units = self.units();
-            e.word(units.len());
-            e.word(0);
-            e.word(units.len());
-            units.iter().for_each(|unit| e.bytes(&unit.to_le_bytes()));
-        }
-    }
-}
-
-impl Decode for UnicodeString {
+impl<T: Decode> Decode for Varying<T> {
     fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
-        d.align(d.syntax.word())?;
-        let (_size, _most) = (u16::get(d)?, u16::get(d)?);
-        Ok(UnicodeString {
-            text: None,
-            pending: d.word()? != 0,
-        })
+        let (most, offset, count) = (d.word()?, d.word()?, d.word()?);
+        if offset != 0 || count > most || count > d.remaining() {
+            return Err(BadStub);
+        }
+        let items = (0..count).map(|_| T::get(d)).collect::<Decoded<_>>()?;
+        Ok(Varying { most, items })
     }
 
     fn get_deferred(&mut self, d: &mut Decoder<'_>) -> Decoded<()> {
-        if self.pending {
-            self.text = Some(text(&varying_units(d)?));
-            self.pending = false;
-        }
-        Ok(())
+        self.items
+            .iter_mut()
+            .try_for_each(|value| value.get_deferred(d))
     }
 }
 
@@ -628,108 +523,28 @@ macro_rules! ndr_struct {
 }
 pub(crate) use ndr_struct;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    ndr_struct! {
-        /// One of everything.
-        struct Everything {
-            small: u8,
-            name: Unique<WStr>,
-            wide: u64,
-            kind: Enum,
-            list: Unique<Array<u16>>,
-            string: UnicodeString,
-        }
-    }
-
-    fn everything() -> impl Strategy<Value = Everything> {
-        let name = proptest::option::of("[^\0]{0,12}");
-        let list = proptest::option::of(proptest::collection::vec(any::<u16>(), 0..5));
-        (
-            any::<u8>(),
-            name,
-            any::<u64>(),
-            any::<u16>(),
-            list,
-            "[^\0]{0,9}",
-        )
-            .prop_map(|(small, name, wide, kind, list, string)| Everything {
-                small,
-                name: name.map_or(Unique::Null, |name| Unique::To(WStr(name))),
-                wide,
-                kind: Enum(kind),
-                list: list.map_or(Unique::Null, |list| Unique::To(Array(list))),
-                string: UnicodeString::new(&string),
-            })
-    }
-
-    fn syntax() -> impl Strategy<Value = Syntax> {
-        prop_oneof![Just(Syntax::Ndr), Just(Syntax::Ndr64)]
-    }
-
-    #[test]
-    fn ndr_as_the_document_lays_it_out() {
-        let mut e = Encoder::new(Syntax::Ndr);
-        e.param(&Unique::To(WStr("ab".into())));
-        e.param(&7u32);
-        assert_eq!(
-            e.finish(),
-            [
-                0, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, b'a', 0, b'b', 0, 0, 0, 0, 0, 7, 0,
-                0, 0
-            ]
-        );
-    }
-
-    #[test]
-    fn ndr64_widens_pointers_and_counts() {
-        let mut e = Encoder::new(Syntax::Ndr64);
-        e.param(&Unique::To(Array(vec![1u16])));
-        assert_eq!(
-            e.finish(),
-            [0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]
-        );
-    }
-
-    #[test]
-    fn counts_beyond_the_data_are_refused() {
-        let stub = [0, 0, 2, 0, 0xff, 0xff, 0xff, 0xff];
-        assert_eq!(
-            Decoder::new(&stub, Syntax::Ndr).param::<Unique<Array<u8>>>(),
-            Err(BadStub)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn values_come_back(values in proptest::collection::vec(everything(), 0..4), syntax in syntax()) {
-            let mut e = Encoder::new(syntax);
-            e.param(&3u8);
-            e.param(&Unique::To(Array(values.clone())));
-            let stub = e.finish();
-            let mut d = Decoder::new(&stub, syntax);
-            prop_assert_eq!(d.param::<u8>(), Ok(3));
-            prop_assert_eq!(d.param::<Unique<Array<Everything>>>(), Ok(Unique::To(Array(values))));
-            prop_assert_eq!(d.remaining(), 0);
+/// Defines an operation's parameters, or its results: they stand one after the other, each followed by what it points to.
+macro_rules! ndr_params {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident $(<$param:ident>)? { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        $vis struct $name $(<$param>)? {
+            $($(#[$field_meta])* $vis $field: $type,)*
         }
 
-        #[test]
-        fn any_stub_gives_an_answer(stub: Vec<u8>, syntax in syntax()) {
-            let _ = Decoder::new(&stub, syntax).param::<Unique<Array<Everything>>>();
-            let _ = Decoder::new(&stub, syntax).param::<WStr>();
-        }
+        impl $(<$param: $crate::rpc::ndr::Encode + $crate::rpc::ndr::Decode>)? $crate::rpc::ndr::Params for $name $(<$param>)? {
+            fn read(d: &mut $crate::rpc::ndr::Decoder<'_>) -> $crate::rpc::ndr::Decoded<Self> {
+                $(let $field = d.param()?;)*
+                Ok($name { $($field,)* })
+            }
 
-        #[test]
-        fn damaged_stubs_give_an_answer(value in everything(), at: prop::sample::Index, with: u8, syntax in syntax()) {
-            let mut e = Encoder::new(syntax);
-            e.param(&value);
-            let mut stub = e.finish();
-            let index = at.index(stub.len());
-            stub[index] ^= with;
-            let _ = Decoder::new(&stub, syntax).param::<Everything>();
+            fn write(&self, e: &mut $crate::rpc::ndr::Encoder) {
+                $(e.param(&self.$field);)*
+            }
         }
-    }
+    };
 }
+pub(crate) use ndr_params;
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,8 @@ pub mod fault {
     pub const ACCESS_DENIED: u32 = 0x0000_0005;
     /// The stub data cannot be read.
     pub const BAD_STUB: u32 = 0x0000_06F7;
+    /// A value is outside of what the interface allows (RPC_X_INVALID_BOUND).
+    pub const INVALID_BOUND: u32 = 0x0000_06C6;
     /// The union has no arm for this value.
     pub const INVALID_TAG: u32 = 0x1C00_0006;
     /// The context handle is not one of this pipe's.
@@ -134,6 +136,8 @@ pub const NDR64: SyntaxId = SyntaxId::new(
 /// The header of every PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The PDU is of the version that is spoken here; otherwise it is a BIND.
+    pub is_known: bool,
     /// See [`kind`].
     pub kind: u8,
     /// See [`flag`].
@@ -151,7 +155,7 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`Broken`] if it is not one of version 5 in little-endian.
+    /// [`Broken`] if it is not one in little-endian, of version 5 or a BIND.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Broken> {
         let Some(&[major, minor, kind, flags, order, _, _, _, l0, l1, a0, a1, c0, c1, c2, c3]) =
             bytes.first_chunk::<HEADER>()
@@ -160,7 +164,12 @@ impl Header {
         };
         let length = usize::from(u16::from_le_bytes([l0, l1]));
         // Little-endian integers and ASCII characters.
-        if major != 5 || minor > 1 || order != 0x10 || length < HEADER {
+        if order != 0x10 || length < HEADER {
+            return Err(Broken);
+        }
+        let is_known = major == 5 && minor <= 1;
+        // Only who opens an association can be told of another version.
+        if !is_known && kind != kind::BIND {
             return Err(Broken);
         }
         let (auth_length, call) = (
@@ -168,6 +177,7 @@ impl Header {
             u32::from_le_bytes([c0, c1, c2, c3]),
         );
         Ok(Some(Header {
+            is_known,
             kind,
             flags,
             length,
@@ -379,7 +389,15 @@ pub fn bind_ack(
     end(pdu)
 }
 
-/// BIND_NAK with a reason: 8 says that the authentication is not known.
+/// Reasons of a BIND_NAK.
+pub mod refusal {
+    /// The version is not spoken here.
+    pub const VERSION: u16 = 4;
+    /// The authentication is not known.
+    pub const AUTHENTICATION: u16 = 8;
+}
+
+/// BIND_NAK with a reason; see [`refusal`].
 pub fn bind_nak(call: u32, reason: u16) -> Vec<u8> {
     let mut pdu = begin(kind::BIND_NAK, flag::FIRST | flag::LAST, call);
     pdu.extend(reason.to_le_bytes());

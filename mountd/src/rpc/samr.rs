@@ -4,20 +4,21 @@
 //!
 //! It is read only: what would change an account gets the fault of an operation that does not exist.
 
-use super::handles::{Object, NULL};
-use super::lsarpc::{close, handle, status, with_directory};
+use super::handles::{Handle, Object, NULL};
+use super::lsarpc::{close, opened, status, with_directory, write_security, QuerySecurity};
 use super::ndr::{
-    ndr_struct, Array, BadStub, Decode, Decoded, Decoder, Encode, Encoder, Enum, EnumLevel, Level,
-    UnicodeString, Unique,
+    ndr_params, ndr_struct, Array, Decoder, Encode, Encoder, Enum, EnumLevel, Level, UnicodeString,
+    Unique, Varying, WStr,
 };
 use super::pdu::{fault, SyntaxId};
-use super::sid::Sid;
-use super::{samr_domain, samr_groups, Call, Fault, Interface};
+use super::sid::{Directory, Kind, Sid};
+use super::{page, samr_display, samr_domain, samr_groups, samr_user, Call, Fault, Interface};
 
 /// Operation numbers, [MS-SAMR] 3.1.5.
 mod operation {
     pub(super) const CONNECT: u16 = 0;
     pub(super) const CLOSE: u16 = 1;
+    pub(super) const QUERY_SECURITY: u16 = 3;
     pub(super) const LOOKUP_DOMAIN: u16 = 5;
     pub(super) const ENUM_DOMAINS: u16 = 6;
     pub(super) const OPEN_DOMAIN: u16 = 7;
@@ -38,25 +39,18 @@ mod operation {
     pub(super) const QUERY_USER: u16 = 36;
     pub(super) const GROUPS_OF_USER: u16 = 39;
     pub(super) const QUERY_DISPLAY: u16 = 40;
+    pub(super) const DISPLAY_INDEX: u16 = 41;
     pub(super) const USER_PASSWORD_POLICY: u16 = 44;
     pub(super) const QUERY_DOMAIN2: u16 = 46;
     pub(super) const QUERY_USER2: u16 = 47;
     pub(super) const QUERY_DISPLAY2: u16 = 48;
+    pub(super) const DISPLAY_INDEX2: u16 = 49;
     pub(super) const QUERY_DISPLAY3: u16 = 51;
     pub(super) const PASSWORD_POLICY: u16 = 56;
     pub(super) const CONNECT2: u16 = 57;
     pub(super) const CONNECT4: u16 = 62;
     pub(super) const CONNECT5: u16 = 64;
-}
-
-/// `USER_INFORMATION_CLASS`, 2.2.6.28.
-mod class {
-    pub(super) const NAME: u16 = 6;
-    pub(super) const ACCOUNT_NAME: u16 = 7;
-    pub(super) const FULL_NAME: u16 = 8;
-    pub(super) const PRIMARY_GROUP: u16 = 9;
-    pub(super) const CONTROL: u16 = 16;
-    pub(super) const ALL: u16 = 21;
+    pub(super) const RID_TO_SID: u16 = 65;
 }
 
 /// Relative id of the group of all users.
@@ -65,14 +59,8 @@ pub(super) const DOMAIN_USERS: u32 = 513;
 pub(super) const GROUP_ATTRIBUTES: u32 = 7;
 /// `USER_NORMAL_ACCOUNT`, 2.2.1.12.
 pub(super) const NORMAL_ACCOUNT: u32 = 0x10;
-/// `SidTypeUser` and `SidTypeUnknown`.
-const TYPE_USER: u32 = 1;
-const TYPE_UNKNOWN: u32 = 8;
 /// Most names or ids of one call, as the interface has it.
 const MOST_LOOKUPS: usize = 1000;
-/// Most users of one answer.
-pub(super) const MOST_USERS: usize = 4096;
-
 ndr_struct! {
     /// `SAMPR_RID_ENUMERATION`, 2.2.3.9.
     pub(super) struct RidName { relative: u32, name: UnicodeString, }
@@ -82,48 +70,101 @@ ndr_struct! {
     pub(super) struct List<T> { entries: u32, items: Unique<Array<T>>, }
 }
 ndr_struct! {
-    /// `GROUP_MEMBERSHIP`, 2.2.7.13.
-    struct Membership { relative: u32, attributes: u32, }
-}
-ndr_struct! {
     /// `SAMPR_REVISION_INFO_V1`, 2.2.7.15.
-    struct Revision { revision: u32, features: u32, }
+    pub(super) struct Revision { revision: u32, features: u32, }
 }
 ndr_struct! {
     /// `SAMPR_SID_INFORMATION`, 2.2.3.4.
     pub(super) struct SidInformation { sid: Unique<Sid>, }
 }
 ndr_struct! {
-    /// `SAMPR_USER_NAME_INFORMATION`, 2.2.6.8.
-    struct Names { user: UnicodeString, full: UnicodeString, }
-}
-ndr_struct! {
     /// `OLD_LARGE_INTEGER`, 2.2.2.2.
     pub(super) struct Time { low: u32, high: u32, }
 }
-ndr_struct! {
-    /// `RPC_SHORT_BLOB`, 2.2.2.3; always empty here.
-    struct Blob { length: u16, most: u16, data: Unique<Array<u16>>, }
+
+ndr_params! {
+    /// SamrConnect2, 3.1.5.1.3.
+    pub(super) struct Connect2 { server: Unique<WStr>, access: u32, }
 }
-ndr_struct! {
-    /// `SAMPR_SR_SECURITY_DESCRIPTOR`, 2.2.3.10; always empty here.
-    struct Descriptor { length: u32, data: Unique<Array<u8>>, }
+ndr_params! {
+    /// SamrConnect4, 3.1.5.1.2.
+    pub(super) struct Connect4 { server: Unique<WStr>, revision: u32, access: u32, }
 }
-ndr_struct! {
-    /// `SAMPR_LOGON_HOURS`, 2.2.6.5; always empty here.
-    struct Hours { units: u16, data: Unique<Array<u8>>, }
+ndr_params! {
+    /// SamrConnect5, 3.1.5.1.1.
+    pub(super) struct Connect5 { server: Unique<WStr>, access: u32, version: u32, revision: Level<Revision>, }
 }
-ndr_struct! {
-    /// `SAMPR_USER_ALL_INFORMATION`, 2.2.6.6.
-    struct All {
-        last_logon: Time, last_logoff: Time, password_set: Time, expires: Time, can_change: Time, must_change: Time,
-        user: UnicodeString, full: UnicodeString, home: UnicodeString, drive: UnicodeString, script: UnicodeString,
-        profile: UnicodeString, comment: UnicodeString, workstations: UnicodeString, user_comment: UnicodeString,
-        parameters: UnicodeString, lm: Blob, nt: Blob, private: UnicodeString, security: Descriptor,
-        relative: u32, primary_group: u32, control: u32, fields: u32, hours: Hours,
-        bad_passwords: u16, logons: u16, country: u16, code_page: u16,
-        lm_present: u8, nt_present: u8, expired: u8, sensitive: u8,
-    }
+ndr_params! {
+    /// Its results.
+    pub(super) struct Connected5 { version: u32, revision: Level<Revision>, handle: Handle, status: u32, }
+}
+ndr_params! {
+    /// SamrLookupDomainInSamServer, 3.1.5.11.1.
+    pub(super) struct LookupDomain { server: Handle, name: UnicodeString, }
+}
+ndr_params! {
+    /// Its results, and those of SamrRidToSid.
+    pub(super) struct FoundSid { sid: Unique<Sid>, status: u32, }
+}
+ndr_params! {
+    /// SamrEnumerateDomainsInSamServer, SamrEnumerateGroupsInDomain and SamrEnumerateAliasesInDomain, 3.1.5.2.
+    pub(super) struct Enumerate { of: Handle, context: u32, preferred: u32, }
+}
+ndr_params! {
+    /// SamrEnumerateUsersInDomain, 3.1.5.2.5.
+    pub(super) struct EnumerateUsers { domain: Handle, context: u32, control: u32, preferred: u32, }
+}
+ndr_params! {
+    /// Their results.
+    pub(super) struct Enumerated { context: u32, list: Unique<List<RidName>>, entries: u32, status: u32, }
+}
+ndr_params! {
+    /// SamrOpenDomain, 3.1.5.1.5.
+    pub(super) struct OpenDomain { server: Handle, access: u32, sid: Sid, }
+}
+ndr_params! {
+    /// SamrOpenUser, SamrOpenGroup and SamrOpenAlias, 3.1.5.1.
+    pub(super) struct OpenById { domain: Handle, access: u32, relative: u32, }
+}
+ndr_params! {
+    /// What a handle alone is enough for.
+    pub(super) struct OfHandle { handle: Handle, }
+}
+ndr_params! {
+    /// What asks about an object by a class of information, 3.1.5.5.
+    pub(super) struct Query { of: Handle, class: Enum, }
+}
+ndr_params! {
+    /// SamrGetAliasMembership, 3.1.5.9.2.
+    pub(super) struct AliasMembership { domain: Handle, sids: List<SidInformation>, }
+}
+ndr_params! {
+    /// Its results.
+    pub(super) struct Aliases { list: List<u32>, status: u32, }
+}
+ndr_params! {
+    /// SamrLookupNamesInDomain, 3.1.5.11.2.
+    pub(super) struct LookupNames { domain: Handle, count: u32, names: Varying<UnicodeString>, }
+}
+ndr_params! {
+    /// Its results.
+    pub(super) struct FoundIds { relative: List<u32>, kinds: List<u32>, status: u32, }
+}
+ndr_params! {
+    /// SamrLookupIdsInDomain, 3.1.5.11.3.
+    pub(super) struct LookupIds { domain: Handle, count: u32, ids: Varying<u32>, }
+}
+ndr_params! {
+    /// Its results.
+    pub(super) struct FoundNames { names: List<UnicodeString>, kinds: List<u32>, status: u32, }
+}
+ndr_params! {
+    /// SamrGetDomainPasswordInformation, 3.1.5.13.3.
+    pub(super) struct PasswordPolicy { unused: Unique<UnicodeString>, }
+}
+ndr_params! {
+    /// SamrRidToSid, 3.1.5.13.7.
+    pub(super) struct RidToSid { object: Handle, relative: u32, }
 }
 
 /// The interface.
@@ -148,9 +189,21 @@ impl Interface for Samr {
         output: &mut Encoder,
     ) -> Result<(), Fault> {
         match number {
-            operation::CONNECT | operation::CONNECT2 | operation::CONNECT4 => connect(call, output),
-            operation::CONNECT5 => connect5(call, output),
+            // The server's name of the oldest form is a single character, which clients write in various ways; nothing is
+            // done with it, nor with what follows.
+            operation::CONNECT => connect(call, output),
+            operation::CONNECT2 => {
+                let _asked: Connect2 = input.params()?;
+                connect(call, output)
+            }
+            operation::CONNECT4 => {
+                let _asked: Connect4 = input.params()?;
+                connect(call, output)
+            }
+            operation::CONNECT5 => connect5(call, input, output),
             operation::CLOSE => close(call, input, output),
+            operation::QUERY_SECURITY => query_security(call, input, output),
+            operation::RID_TO_SID => rid_to_sid(call, input, output),
             operation::LOOKUP_DOMAIN => lookup_domain(call, input, output),
             operation::ENUM_DOMAINS => enum_domains(call, input, output),
             operation::OPEN_DOMAIN => open_domain(call, input, output),
@@ -158,21 +211,26 @@ impl Interface for Samr {
             operation::ALIAS_MEMBERSHIP => alias_membership(call, input, output),
             operation::LOOKUP_NAMES => lookup_names(call, input, output),
             operation::LOOKUP_IDS => lookup_ids(call, input, output),
-            operation::OPEN_USER => open_user(call, input, output),
-            operation::QUERY_USER | operation::QUERY_USER2 => query_user(call, input, output),
-            operation::GROUPS_OF_USER => groups_of_user(call, input, output),
+            operation::OPEN_USER => samr_user::open(call, input, output),
+            operation::QUERY_USER | operation::QUERY_USER2 => samr_user::query(call, input, output),
+            operation::GROUPS_OF_USER => samr_user::groups(call, input, output),
             operation::QUERY_DOMAIN | operation::QUERY_DOMAIN2 => {
                 samr_domain::query_domain(call, input, output)
             }
             operation::QUERY_DISPLAY | operation::QUERY_DISPLAY2 | operation::QUERY_DISPLAY3 => {
-                samr_domain::query_display(call, input, output)
+                samr_display::query(call, input, output)
+            }
+            operation::DISPLAY_INDEX | operation::DISPLAY_INDEX2 => {
+                samr_display::find(call, input, output)
             }
             operation::USER_PASSWORD_POLICY => {
-                user_of(call, input)?;
+                let OfHandle { handle } = input.params()?;
+                samr_user::of(call, &handle)?;
                 samr_domain::password_policy(output);
                 Ok(())
             }
             operation::PASSWORD_POLICY if call.may_look() => {
+                let _asked: PasswordPolicy = input.params()?;
                 samr_domain::password_policy(output);
                 Ok(())
             }
@@ -195,38 +253,51 @@ impl Interface for Samr {
 }
 
 fn connect(call: &Call<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    if !call.may_look() {
-        output.param(&NULL);
-        output.param(&status::ACCESS_DENIED);
-        return Ok(());
-    }
-    output.param(&call.handles.open(Object::Accounts)?);
-    output.param(&status::SUCCESS);
+    let (handle, status) = server_handle(call)?;
+    opened(handle, status, output);
     Ok(())
 }
 
-/// SamrConnect5, 3.1.5.1.1: the handle comes after the revision.
-fn connect5(call: &Call<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    output.param(&1u32);
-    output.param(&Level {
-        level: 1,
-        arm: Revision {
-            revision: 3,
-            features: 0,
-        },
-    });
-    connect(call, output)
+fn server_handle(call: &Call<'_>) -> Result<(Handle, u32), Fault> {
+    if call.may_look() {
+        Ok((call.handles.open(Object::Accounts)?, status::SUCCESS))
+    } else {
+        Ok((NULL, status::ACCESS_DENIED))
+    }
 }
 
-fn check_accounts(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<(), Fault> {
-    match call.handles.get(&handle(input)?)? {
+/// SamrConnect5: the handle comes after the revision. There is one version of that.
+fn connect5(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let asked: Connect5 = input.params()?;
+    if asked.version != 1 || asked.revision.level != 1 {
+        return Err(Fault(fault::INVALID_TAG));
+    }
+    let (handle, status) = server_handle(call)?;
+    output.params(&Connected5 {
+        version: 1,
+        revision: Level {
+            level: 1,
+            arm: Revision {
+                revision: 3,
+                features: 0,
+            },
+        },
+        handle,
+        status,
+    });
+    Ok(())
+}
+
+fn check_accounts(call: &Call<'_>, handle: &Handle) -> Result<(), Fault> {
+    match call.handles.get(handle)? {
         Object::Accounts => Ok(()),
         _ => Err(Fault(fault::CONTEXT_MISMATCH)),
     }
 }
 
-pub(super) fn domain_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<Sid, Fault> {
-    match call.handles.get(&handle(input)?)? {
+/// The domain that a handle stands for.
+pub(super) fn domain_of(call: &Call<'_>, handle: &Handle) -> Result<Sid, Fault> {
+    match call.handles.get(handle)? {
         Object::Domain(sid) => Ok(sid),
         _ => Err(Fault(fault::CONTEXT_MISMATCH)),
     }
@@ -237,34 +308,34 @@ pub(super) fn domains(call: &Call<'_>) -> [(String, Sid); 2] {
     let own = with_directory(call, |directory| {
         (directory.server.to_owned(), directory.domain())
     });
-    [own, ("Builtin".to_owned(), Sid::new(5, &[32]))]
+    [own, ("Builtin".to_owned(), Directory::builtin())]
 }
 
 pub(super) fn is_own_domain(call: &Call<'_>, sid: &Sid) -> bool {
     with_directory(call, |directory| directory.domain() == *sid)
 }
 
-/// SamrLookupDomainInSamServer, 3.1.5.11.1.
+/// SamrLookupDomainInSamServer.
 fn lookup_domain(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    check_accounts(call, input)?;
-    let name: UnicodeString = input.param()?;
+    let asked: LookupDomain = input.params()?;
+    check_accounts(call, &asked.server)?;
     let found = domains(call)
         .into_iter()
-        .find(|(domain, _)| domain.eq_ignore_ascii_case(name.text()));
-    match found {
-        Some((_, sid)) => {
-            output.param(&Unique::To(sid));
-            output.param(&status::SUCCESS);
-        }
-        None => {
-            output.param(&Unique::<Sid>::Null);
-            output.param(&status::NO_SUCH_DOMAIN);
-        }
-    }
+        .find(|(domain, _)| domain.eq_ignore_ascii_case(asked.name.text()));
+    output.params(&match found {
+        Some((_, sid)) => FoundSid {
+            sid: Unique::To(sid),
+            status: status::SUCCESS,
+        },
+        None => FoundSid {
+            sid: Unique::Null,
+            status: status::NO_SUCH_DOMAIN,
+        },
+    });
     Ok(())
 }
 
@@ -286,48 +357,65 @@ fn enum_domains(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    check_accounts(call, input)?;
-    let before: u32 = input.param()?;
-    let items = domains(call)
+    let asked: Enumerate = input.params()?;
+    check_accounts(call, &asked.of)?;
+    let all: Vec<RidName> = domains(call)
         .into_iter()
-        .skip(usize::try_from(before).unwrap_or(usize::MAX))
-        .map(|(name, _)| RidName {
-            relative: 0,
-            name: UnicodeString::new(&name),
-        })
+        .map(|(name, _)| rid_name(0, &name))
         .collect();
-    write_enumeration(before, items, status::SUCCESS, output);
+    write_enumeration(asked.context, asked.preferred, &all, output);
     Ok(())
 }
 
-pub(super) fn write_enumeration(before: u32, items: Vec<RidName>, code: u32, output: &mut Encoder) {
-    let entries = count(&items);
-    output.param(&before.saturating_add(entries));
-    output.param(&Unique::To(list(items)));
-    output.param(&entries);
-    output.param(&code);
+pub(super) fn rid_name(relative: u32, name: &str) -> RidName {
+    RidName {
+        relative,
+        name: UnicodeString::new(name),
+    }
 }
 
-/// SamrOpenDomain, 3.1.5.1.5.
+/// Writes the entries after `before`, as many as the client prefers.
+pub(super) fn write_enumeration(
+    before: u32,
+    preferred: u32,
+    all: &[RidName],
+    output: &mut Encoder,
+) {
+    let first = usize::try_from(before).unwrap_or(usize::MAX);
+    let rest = all.get(first..).unwrap_or(&[]);
+    let page = page::of(rest, preferred, |entry| 24 + 2 * entry.name.text().len());
+    let entries = count(page.items);
+    output.params(&Enumerated {
+        context: before.saturating_add(entries),
+        list: Unique::To(list(page.items.to_vec())),
+        entries,
+        status: if page.is_all {
+            status::SUCCESS
+        } else {
+            status::MORE_ENTRIES
+        },
+    });
+}
+
+/// SamrOpenDomain.
 fn open_domain(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    check_accounts(call, input)?;
-    let _access: u32 = input.param()?;
-    let sid: Sid = input.param()?;
-    if domains(call).iter().any(|(_, known)| *known == sid) {
-        output.param(&call.handles.open(Object::Domain(sid))?);
-        output.param(&status::SUCCESS);
+    let asked: OpenDomain = input.params()?;
+    check_accounts(call, &asked.server)?;
+    if domains(call).iter().any(|(_, known)| *known == asked.sid) {
+        let handle = call.handles.open(Object::Domain(asked.sid))?;
+        opened(handle, status::SUCCESS, output);
     } else {
-        output.param(&NULL);
-        output.param(&status::NO_SUCH_DOMAIN);
+        opened(NULL, status::NO_SUCH_DOMAIN, output);
     }
     Ok(())
 }
 
 /// A user of the database that the system knows.
+#[derive(Clone)]
 pub(super) struct Known {
     pub(super) name: String,
     pub(super) uid: u32,
@@ -353,60 +441,48 @@ pub(super) fn users(call: &Call<'_>, domain: &Sid) -> Vec<Known> {
         .collect()
 }
 
-/// SamrEnumerateUsersInDomain, 3.1.5.2.5.
+/// SamrEnumerateUsersInDomain.
 fn enum_users(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let before: u32 = input.param()?;
-    let control: u32 = input.param()?;
-    let mut rest: Vec<RidName> = users(call, &domain)
-        .into_iter()
-        .skip(usize::try_from(before).unwrap_or(usize::MAX))
-        .filter(|_| control == 0 || control & NORMAL_ACCOUNT != 0)
-        .map(|user| RidName {
-            relative: user.uid,
-            name: UnicodeString::new(&user.name),
-        })
+    let asked: EnumerateUsers = input.params()?;
+    let domain = domain_of(call, &asked.domain)?;
+    let all: Vec<RidName> = users(call, &domain)
+        .iter()
+        .filter(|_| asked.control == 0 || asked.control & NORMAL_ACCOUNT != 0)
+        .map(|user| rid_name(user.uid, &user.name))
         .collect();
-    let code = if rest.len() > MOST_USERS {
-        status::MORE_ENTRIES
-    } else {
-        status::SUCCESS
-    };
-    rest.truncate(MOST_USERS);
-    write_enumeration(before, rest, code, output);
+    write_enumeration(asked.context, asked.preferred, &all, output);
     Ok(())
 }
 
-/// SamrGetAliasMembership, 3.1.5.9.2: no user is in an alias.
+/// SamrGetAliasMembership: the aliases of any of the SIDs.
 fn alias_membership(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    domain_of(call, input)?;
-    let _sids: List<SidInformation> = input.param()?;
-    output.param(&List::<u32> {
-        entries: 0,
-        items: Unique::Null,
+    let asked: AliasMembership = input.params()?;
+    let domain = domain_of(call, &asked.domain)?;
+    let sids = asked.sids.items.as_ref().map_or(&[][..], |sids| &sids.0);
+    if sids.len() > MOST_LOOKUPS {
+        return Err(Fault(fault::INVALID_BOUND));
+    }
+    let sids: Vec<&Sid> = sids.iter().filter_map(|item| item.sid.as_ref()).collect();
+    output.params(&Aliases {
+        list: list(samr_groups::aliases_of(call, &domain, &sids)),
+        status: status::SUCCESS,
     });
-    output.param(&status::SUCCESS);
     Ok(())
 }
 
-/// A count and a conformant and varying array of as many.
-fn varying<T: Decode>(input: &mut Decoder<'_>) -> Decoded<Vec<T>> {
-    let count: u32 = input.param()?;
-    let (_most, offset, actual) = (input.word()?, input.word()?, input.word()?);
-    if offset != 0 || usize::try_from(count) != Ok(actual) || actual > MOST_LOOKUPS {
-        return Err(BadStub);
+/// The values of an array that says its own count, if there are as many as the count before it says and as the interface allows.
+fn checked<T>(count: u32, array: &Varying<T>) -> Result<&[T], Fault> {
+    if usize::try_from(count) != Ok(array.items.len()) {
+        return Err(Fault(fault::BAD_STUB));
     }
-    let mut items = (0..actual)
-        .map(|_| T::get(input))
-        .collect::<Decoded<Vec<T>>>()?;
-    items
-        .iter_mut()
-        .try_for_each(|item| item.get_deferred(input))?;
-    Ok(items)
+    if array.items.len() > MOST_LOOKUPS {
+        return Err(Fault(fault::INVALID_BOUND));
+    }
+    Ok(&array.items)
 }
 
 /// The status of a lookup in which `mapped` of `all` were found.
@@ -420,114 +496,78 @@ fn lookup_status(mapped: usize, all: usize) -> u32 {
     }
 }
 
-/// SamrLookupNamesInDomain, 3.1.5.11.2.
+/// Whoever has a name and a relative id in a domain.
+struct Named {
+    name: String,
+    relative: u32,
+    kind: Kind,
+}
+
+fn everybody(call: &Call<'_>, domain: &Sid) -> Vec<Named> {
+    let users = users(call, domain).into_iter().map(|user| Named {
+        name: user.name,
+        relative: user.uid,
+        kind: Kind::User,
+    });
+    let named = |listed: &samr_groups::Listed, kind| Named {
+        name: listed.name.to_owned(),
+        relative: listed.relative,
+        kind,
+    };
+    let groups = samr_groups::groups(call, domain).iter();
+    let aliases = samr_groups::aliases(call, domain).iter();
+    users
+        .chain(groups.map(|group| named(group, Kind::Group)))
+        .chain(aliases.map(|alias| named(alias, Kind::Alias)))
+        .collect()
+}
+
+fn kind_number(found: Option<&Named>) -> u32 {
+    u32::from(found.map_or(Kind::Unknown, |found| found.kind).number())
+}
+
+/// SamrLookupNamesInDomain.
 fn lookup_names(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let names: Vec<UnicodeString> = varying(input)?;
-    let users = users(call, &domain);
+    let asked: LookupNames = input.params()?;
+    let domain = domain_of(call, &asked.domain)?;
+    let names = checked(asked.count, &asked.names)?;
+    let all = everybody(call, &domain);
     let find = |name: &UnicodeString| {
-        users
-            .iter()
-            .find(|user| user.name.eq_ignore_ascii_case(name.text()))
+        all.iter()
+            .find(|named| named.name.eq_ignore_ascii_case(name.text()))
     };
-    let found: Vec<Option<u32>> = names
-        .iter()
-        .map(|name| find(name).map(|user| user.uid))
-        .collect();
-    let mapped = found.iter().flatten().count();
-    output.param(&list(
-        found.iter().map(|id| id.unwrap_or(0)).collect::<Vec<u32>>(),
-    ));
-    output.param(&list(found.iter().map(kind).collect::<Vec<u32>>()));
-    output.param(&lookup_status(mapped, found.len()));
+    let found: Vec<Option<&Named>> = names.iter().map(find).collect();
+    let relative = |named: &Option<&Named>| named.map_or(0, |named| named.relative);
+    output.params(&FoundIds {
+        relative: list(found.iter().map(relative).collect()),
+        kinds: list(found.iter().map(|named| kind_number(*named)).collect()),
+        status: lookup_status(found.iter().flatten().count(), found.len()),
+    });
     Ok(())
 }
 
-fn kind<T>(found: &Option<T>) -> u32 {
-    if found.is_some() {
-        TYPE_USER
-    } else {
-        TYPE_UNKNOWN
-    }
-}
-
-/// SamrLookupIdsInDomain, 3.1.5.11.3.
+/// SamrLookupIdsInDomain.
 fn lookup_ids(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let ids: Vec<u32> = varying(input)?;
-    let users = users(call, &domain);
-    let found: Vec<Option<&Known>> = ids
-        .iter()
-        .map(|id| users.iter().find(|user| user.uid == *id))
-        .collect();
-    let mapped = found.iter().flatten().count();
-    let name = |user: &Option<&Known>| UnicodeString::new(user.map_or("", |user| &user.name));
-    output.param(&list(found.iter().map(name).collect()));
-    output.param(&list(found.iter().map(kind).collect::<Vec<u32>>()));
-    output.param(&lookup_status(mapped, found.len()));
+    let asked: LookupIds = input.params()?;
+    let domain = domain_of(call, &asked.domain)?;
+    let ids = checked(asked.count, &asked.ids)?;
+    let all = everybody(call, &domain);
+    let find = |id: &u32| all.iter().find(|named| named.relative == *id);
+    let found: Vec<Option<&Named>> = ids.iter().map(find).collect();
+    let name = |named: &Option<&Named>| UnicodeString::new(named.map_or("", |named| &named.name));
+    output.params(&FoundNames {
+        names: list(found.iter().map(name).collect()),
+        kinds: list(found.iter().map(|named| kind_number(*named)).collect()),
+        status: lookup_status(found.iter().flatten().count(), found.len()),
+    });
     Ok(())
 }
 
-/// SamrOpenUser, 3.1.5.1.9.
-fn open_user(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let _access: u32 = input.param()?;
-    let id: u32 = input.param()?;
-    if users(call, &domain).iter().any(|user| user.uid == id) {
-        output.param(&call.handles.open(Object::User(domain, id))?);
-        output.param(&status::SUCCESS);
-    } else {
-        output.param(&NULL);
-        output.param(&status::NO_SUCH_USER);
-    }
-    Ok(())
-}
-
-/// The user that a handle stands for; `None` if he is gone since.
-fn user_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<Option<Known>, Fault> {
-    match call.handles.get(&handle(input)?)? {
-        Object::User(domain, id) => {
-            Ok(users(call, &domain).into_iter().find(|user| user.uid == id))
-        }
-        _ => Err(Fault(fault::CONTEXT_MISMATCH)),
-    }
-}
-
-/// SamrQueryInformationUser, 3.1.5.5.5.
-fn query_user(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let user = user_of(call, input)?;
-    let Enum(class) = input.param()?;
-    let Some(user) = user else {
-        output.param(&Unique::<u32>::Null);
-        output.param(&status::NO_SUCH_USER);
-        return Ok(());
-    };
-    let name = || UnicodeString::new(&user.name);
-    match class {
-        class::NAME => write_info(
-            class,
-            Names {
-                user: name(),
-                full: name(),
-            },
-            output,
-        ),
-        class::ACCOUNT_NAME | class::FULL_NAME => write_info(class, name(), output),
-        class::PRIMARY_GROUP => write_info(class, DOMAIN_USERS, output),
-        class::CONTROL => write_info(class, NORMAL_ACCOUNT, output),
-        class::ALL => write_info(class, all(&user), output),
-        _ => {
-            output.param(&Unique::<u32>::Null);
-            output.param(&status::INVALID_INFO_CLASS);
-        }
-    }
-    Ok(())
-}
-
+/// Writes a pointer to a union, and success.
 pub(super) fn write_info<T: Encode>(class: u16, arm: T, output: &mut Encoder) {
     output.param(&Unique::To(EnumLevel {
         level: Enum(class),
@@ -536,78 +576,48 @@ pub(super) fn write_info<T: Encode>(class: u16, arm: T, output: &mut Encoder) {
     output.param(&status::SUCCESS);
 }
 
-/// Everything about a user that this server knows: his name and that he is one.
-fn all(user: &Known) -> All {
-    let zero = || Time { low: 0, high: 0 };
-    let never = || Time {
-        low: u32::MAX,
-        high: 0x7fff_ffff,
-    };
-    let none = || UnicodeString::new("");
-    let blob = || Blob {
-        length: 0,
-        most: 0,
-        data: Unique::Null,
-    };
-    All {
-        last_logon: zero(),
-        last_logoff: never(),
-        password_set: zero(),
-        expires: never(),
-        can_change: zero(),
-        must_change: never(),
-        user: UnicodeString::new(&user.name),
-        full: UnicodeString::new(&user.name),
-        home: none(),
-        drive: none(),
-        script: none(),
-        profile: none(),
-        comment: none(),
-        workstations: none(),
-        user_comment: none(),
-        parameters: none(),
-        lm: blob(),
-        nt: blob(),
-        private: none(),
-        security: Descriptor {
-            length: 0,
-            data: Unique::Null,
-        },
-        relative: user.uid,
-        primary_group: DOMAIN_USERS,
-        control: NORMAL_ACCOUNT,
-        // Everything but passwords and private data.
-        fields: 0x00ff_ffff,
-        hours: Hours {
-            units: 0,
-            data: Unique::Null,
-        },
-        bad_passwords: 0,
-        logons: 0,
-        country: 0,
-        code_page: 0,
-        lm_present: 0,
-        nt_present: 0,
-        expired: 0,
-        sensitive: 0,
-    }
+/// Writes that there is no such information.
+pub(super) fn no_info(status: u32, output: &mut Encoder) {
+    output.param(&Unique::<u32>::Null);
+    output.param(&status);
 }
 
-/// SamrGetGroupsForUser, 3.1.5.9.1.
-fn groups_of_user(
+/// SamrQuerySecurityObject, 3.1.5.12.2. What reading means is each kind's own (2.2.1.3 to 2.2.1.7).
+fn query_security(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    if user_of(call, input)?.is_none() {
-        output.param(&Unique::<u32>::Null);
-        output.param(&status::NO_SUCH_USER);
-        return Ok(());
-    }
-    output.param(&Unique::To(list(vec![Membership {
-        relative: DOMAIN_USERS,
-        attributes: GROUP_ATTRIBUTES,
-    }])));
-    output.param(&status::SUCCESS);
+    let QuerySecurity { object, parts } = input.params()?;
+    let rights = match call.handles.get(&object)? {
+        Object::Accounts => 0x0002_0031,
+        Object::Domain(_) => 0x0002_0385,
+        Object::Group(_) => 0x0002_0011,
+        Object::Alias(_) => 0x0002_000C,
+        Object::User(..) => 0x0002_031B,
+        Object::Policy => return Err(Fault(fault::CONTEXT_MISMATCH)),
+    };
+    write_security(parts, rights, output);
     Ok(())
 }
+
+/// SamrRidToSid: any handle of a domain, or of what is in one, says which domain is meant.
+fn rid_to_sid(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
+    let asked: RidToSid = input.params()?;
+    let own = || with_directory(call, |directory| directory.domain());
+    let domain = match call.handles.get(&asked.object)? {
+        Object::Domain(domain) | Object::User(domain, _) => domain,
+        Object::Group(_) => own(),
+        Object::Alias(_) => Directory::builtin(),
+        Object::Accounts | Object::Policy => return Err(Fault(fault::CONTEXT_MISMATCH)),
+    };
+    output.params(&FoundSid {
+        sid: Unique::To(domain.child(asked.relative)),
+        status: status::SUCCESS,
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "samr_tests.rs"]
+mod tests;

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the account database says of its domains, [MS-SAMR] 3.1.5.5.1, and the lists that are made for display, 3.1.5.3.
+//! What the account database says of its domains, [MS-SAMR] 3.1.5.5.1.
 
 use super::lsarpc::status;
-use super::ndr::{
-    ndr_struct, Align, Array, Decoder, Encode, Encoder, Enum, EnumLevel, UnicodeString, Unique,
-};
-use super::pdu::fault;
-use super::samr::{
-    count, domain_of, domains, is_own_domain, list, users, write_info, List, Time,
-    GROUP_ATTRIBUTES, MOST_USERS, NORMAL_ACCOUNT,
-};
-use super::samr_groups::{aliases, groups, Listed};
+use super::ndr::{ndr_params, ndr_struct, Decoder, Encoder, Enum, UnicodeString};
+use super::samr::{count, domain_of, domains, no_info, users, write_info, Query, Time};
+use super::samr_groups::{aliases, groups};
 use super::sid::Sid;
 use super::{Call, Fault};
 
@@ -26,16 +20,9 @@ mod class {
     pub(super) const ROLE: u16 = 7;
     pub(super) const MODIFIED: u16 = 8;
     pub(super) const STATE: u16 = 9;
+    pub(super) const GENERAL2: u16 = 11;
     pub(super) const LOCKOUT: u16 = 12;
-}
-
-/// `DOMAIN_DISPLAY_INFORMATION`, 2.2.8.12.
-mod display {
-    pub(super) const USERS: u16 = 1;
-    pub(super) const MACHINES: u16 = 2;
-    pub(super) const GROUPS: u16 = 3;
-    pub(super) const OEM_USERS: u16 = 4;
-    pub(super) const OEM_GROUPS: u16 = 5;
+    pub(super) const MODIFIED2: u16 = 13;
 }
 
 /// `DomainServerEnabled`, 2.2.3.13.
@@ -45,36 +32,38 @@ const PRIMARY: u16 = 3;
 
 ndr_struct! {
     /// `DOMAIN_PASSWORD_INFORMATION`, 2.2.3.5.
-    struct PasswordPolicy { least: u16, history: u16, properties: u32, most_age: Time, least_age: Time, }
+    pub(super) struct PasswordPolicy { least: u16, history: u16, properties: u32, most_age: Time, least_age: Time, }
 }
 ndr_struct! {
     /// `USER_DOMAIN_PASSWORD_INFORMATION`, 2.2.6.19.
-    struct UserPasswordPolicy { least: u16, properties: u32, }
+    pub(super) struct UserPasswordPolicy { least: u16, properties: u32, }
 }
 ndr_struct! {
     /// `SAMPR_DOMAIN_GENERAL_INFORMATION`, 2.2.3.10.
-    struct General {
+    pub(super) struct General {
         logoff: Time, oem: UnicodeString, name: UnicodeString, replica: UnicodeString, modified: Time, state: u32, role: u32,
         compatible: u8, users: u32, groups: u32, aliases: u32,
     }
 }
 ndr_struct! {
     /// `DOMAIN_MODIFIED_INFORMATION`, 2.2.3.11.
-    struct Modified { count: Time, created: Time, }
+    pub(super) struct Modified { count: Time, created: Time, }
 }
 ndr_struct! {
     /// `SAMPR_DOMAIN_LOCKOUT_INFORMATION`, 2.2.3.15.
-    struct Lockout { duration: u64, window: u64, threshold: u16, }
+    pub(super) struct Lockout { duration: u64, window: u64, threshold: u16, }
 }
 ndr_struct! {
-    /// `SAMPR_DOMAIN_DISPLAY_USER`, 2.2.8.2, and `SAMPR_DOMAIN_DISPLAY_GROUP`, 2.2.8.4, but for the full name.
-    struct DisplayGroup { index: u32, relative: u32, attributes: u32, name: UnicodeString, comment: UnicodeString, }
+    /// `SAMPR_DOMAIN_GENERAL_INFORMATION2`, 2.2.3.11.
+    pub(super) struct General2 { general: General, duration: u64, window: u64, threshold: u16, }
 }
 ndr_struct! {
-    /// `SAMPR_DOMAIN_DISPLAY_USER`, 2.2.8.2.
-    struct DisplayUser {
-        index: u32, relative: u32, control: u32, name: UnicodeString, comment: UnicodeString, full: UnicodeString,
-    }
+    /// `DOMAIN_MODIFIED_INFORMATION2`, 2.2.3.9.
+    pub(super) struct Modified2 { count: Time, created: Time, promoted: Time, }
+}
+ndr_params! {
+    /// Results of SamrGetDomainPasswordInformation and SamrGetUserDomainPasswordInformation.
+    pub(super) struct PasswordDemands { policy: UserPasswordPolicy, status: u32, }
 }
 
 fn zero() -> Time {
@@ -95,8 +84,9 @@ pub(super) fn query_domain(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let Enum(class) = input.param()?;
+    let Query { of, class } = input.params()?;
+    let domain = domain_of(call, &of)?;
+    let class = class.0;
     let name = domains(call)
         .into_iter()
         .find(|(_, sid)| *sid == domain)
@@ -106,6 +96,15 @@ pub(super) fn query_domain(
         // Nothing is demanded of passwords here: ksmbd.adduser takes any.
         class::PASSWORD => write_info(class, policy(), output),
         class::GENERAL => write_info(class, general(call, &domain, &name), output),
+        class::GENERAL2 => {
+            let general = General2 {
+                general: general(call, &domain, &name),
+                duration: 0,
+                window: 0,
+                threshold: 0,
+            };
+            write_info(class, general, output);
+        }
         class::LOGOFF => write_info(class, forever(), output),
         class::OEM => write_info(class, comment(call), output),
         class::NAME => write_info(class, text(&name), output),
@@ -116,6 +115,15 @@ pub(super) fn query_domain(
             Modified {
                 count: zero(),
                 created: zero(),
+            },
+            output,
+        ),
+        class::MODIFIED2 => write_info(
+            class,
+            Modified2 {
+                count: zero(),
+                created: zero(),
+                promoted: zero(),
             },
             output,
         ),
@@ -130,10 +138,7 @@ pub(super) fn query_domain(
             },
             output,
         ),
-        _ => {
-            output.param(&Unique::<u32>::Null);
-            output.param(&status::INVALID_INFO_CLASS);
-        }
+        _ => no_info(status::INVALID_INFO_CLASS, output),
     }
     Ok(())
 }
@@ -170,116 +175,11 @@ fn general(call: &Call<'_>, domain: &Sid, name: &str) -> General {
 
 /// SamrGetDomainPasswordInformation and SamrGetUserDomainPasswordInformation, 3.1.5.13.3 and 3.1.5.13.2.
 pub(super) fn password_policy(output: &mut Encoder) {
-    output.param(&UserPasswordPolicy {
-        least: 0,
-        properties: 0,
-    });
-    output.param(&status::SUCCESS);
-}
-
-/// SamrQueryDisplayInformation and its further forms.
-pub(super) fn query_display(
-    call: &Call<'_>,
-    input: &mut Decoder<'_>,
-    output: &mut Encoder,
-) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let Enum(class) = input.param()?;
-    let first: u32 = input.param()?;
-    let most: u32 = input.param()?;
-    let most = usize::try_from(most).unwrap_or(MOST_USERS).min(MOST_USERS);
-    let window = Window {
-        class,
-        first: usize::try_from(first).unwrap_or(usize::MAX),
-        most,
-    };
-    match class {
-        display::USERS => window.write(display_users(call, &domain), output),
-        display::MACHINES => window.write(Vec::<DisplayGroup>::new(), output),
-        display::GROUPS => window.write(display_groups(call, &domain), output),
-        display::OEM_USERS | display::OEM_GROUPS => {
-            output.param(&0u32);
-            output.param(&0u32);
-            empty(class, output);
-            output.param(&status::INVALID_INFO_CLASS);
-        }
-        // The union in the answer has no arm for it.
-        _ => return Err(Fault(fault::INVALID_TAG)),
-    }
-    Ok(())
-}
-
-/// Which part of a list is asked for.
-struct Window {
-    class: u16,
-    first: usize,
-    most: usize,
-}
-
-impl Window {
-    fn write<T: Encode + Align>(&self, all: Vec<T>, output: &mut Encoder) {
-        let total = count(&all);
-        let rest = all.len().saturating_sub(self.first);
-        let items: Vec<T> = all.into_iter().skip(self.first).take(self.most).collect();
-        let code = if items.len() < rest {
-            status::MORE_ENTRIES
-        } else {
-            status::SUCCESS
-        };
-        output.param(&total);
-        output.param(&count(&items));
-        if items.is_empty() {
-            empty(self.class, output);
-        } else {
-            output.param(&EnumLevel {
-                level: Enum(self.class),
-                arm: list(items),
-            });
-        }
-        output.param(&code);
-    }
-}
-
-fn empty(class: u16, output: &mut Encoder) {
-    output.param(&EnumLevel {
-        level: Enum(class),
-        arm: List::<u32> {
-            entries: 0,
-            items: Unique::<Array<u32>>::Null,
+    output.params(&PasswordDemands {
+        policy: UserPasswordPolicy {
+            least: 0,
+            properties: 0,
         },
+        status: status::SUCCESS,
     });
-}
-
-/// Positions in a list for display count from 1.
-fn index(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-fn display_users(call: &Call<'_>, domain: &Sid) -> Vec<DisplayUser> {
-    users(call, domain)
-        .iter()
-        .enumerate()
-        .map(|(at, user)| DisplayUser {
-            index: index(at),
-            relative: user.uid,
-            control: NORMAL_ACCOUNT,
-            name: UnicodeString::new(&user.name),
-            comment: UnicodeString::new(""),
-            full: UnicodeString::new(&user.name),
-        })
-        .collect()
-}
-
-fn display_groups(call: &Call<'_>, domain: &Sid) -> Vec<DisplayGroup> {
-    if !is_own_domain(call, domain) {
-        return Vec::new();
-    }
-    let group = |(at, group): (usize, &Listed)| DisplayGroup {
-        index: index(at),
-        relative: group.relative,
-        attributes: GROUP_ATTRIBUTES,
-        name: UnicodeString::new(group.name),
-        comment: UnicodeString::new(group.comment),
-    };
-    groups(call, domain).iter().enumerate().map(group).collect()
 }

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The groups and aliases of the account database, [MS-SAMR]: the one group of all users that a server outside of a domain
-//! has, and the built-in aliases, which have no members here. Read only, like the users.
+//! has, and the built-in aliases: who administers the server, all users, and guests. Read only, like the users.
 
-use super::handles::{Object, NULL};
-use super::lsarpc::{handle, status};
-use super::ndr::{ndr_struct, Array, Decoder, Encoder, Enum, UnicodeString, Unique};
+use super::handles::{Handle, Object, NULL};
+use super::lsarpc::{opened, status};
+use super::ndr::{ndr_params, ndr_struct, Array, Decoder, Encoder, UnicodeString, Unique};
 use super::pdu::fault;
 use super::samr::{
-    count, domain_of, is_own_domain, users, write_enumeration, write_info, List, RidName,
-    SidInformation, DOMAIN_USERS, GROUP_ATTRIBUTES,
+    count, domain_of, is_own_domain, list, no_info, rid_name, users, write_enumeration, write_info,
+    Enumerate, Known, List, OfHandle, OpenById, Query, RidName, SidInformation, DOMAIN_USERS,
+    GROUP_ATTRIBUTES,
 };
 use super::sid::Sid;
 use super::{Call, Fault};
+
+/// Relative id of the alias of those who administer the server.
+const ADMINISTRATORS: u32 = 544;
+/// Relative id of the alias of all users.
+const USERS: u32 = 545;
 
 /// A group or an alias.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,12 +40,12 @@ const GROUPS: &[Listed] = &[Listed {
 
 const ALIASES: &[Listed] = &[
     Listed {
-        relative: 544,
+        relative: ADMINISTRATORS,
         name: "Administrators",
         comment: "Administrators of the server",
     },
     Listed {
-        relative: 545,
+        relative: USERS,
         name: "Users",
         comment: "Ordinary users",
     },
@@ -70,15 +76,24 @@ pub(super) fn aliases(call: &Call<'_>, domain: &Sid) -> &'static [Listed] {
 
 ndr_struct! {
     /// `SAMPR_GROUP_GENERAL_INFORMATION`, 2.2.4.5.
-    struct GroupGeneral { name: UnicodeString, attributes: u32, members: u32, comment: UnicodeString, }
+    pub(super) struct GroupGeneral { name: UnicodeString, attributes: u32, members: u32, comment: UnicodeString, }
 }
 ndr_struct! {
     /// `SAMPR_ALIAS_GENERAL_INFORMATION`, 2.2.5.3.
-    struct AliasGeneral { name: UnicodeString, members: u32, comment: UnicodeString, }
+    pub(super) struct AliasGeneral { name: UnicodeString, members: u32, comment: UnicodeString, }
 }
 ndr_struct! {
     /// `SAMPR_GET_MEMBERS_BUFFER`, 2.2.7.14.
-    struct Members { entries: u32, members: Unique<Array<u32>>, attributes: Unique<Array<u32>>, }
+    pub(super) struct Members { entries: u32, members: Unique<Array<u32>>, attributes: Unique<Array<u32>>, }
+}
+
+ndr_params! {
+    /// Results of SamrGetMembersInGroup, 3.1.5.8.3.
+    pub(super) struct GroupMembers { members: Unique<Members>, status: u32, }
+}
+ndr_params! {
+    /// Results of SamrGetMembersInAlias, 3.1.5.8.4.
+    pub(super) struct AliasMembers { members: List<SidInformation>, status: u32, }
 }
 
 /// `GROUP_INFORMATION_CLASS`, 2.2.4.6.
@@ -104,17 +119,13 @@ pub(super) fn enumerate(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let before: u32 = input.param()?;
-    let items = of(call, &domain)
+    let asked: Enumerate = input.params()?;
+    let domain = domain_of(call, &asked.of)?;
+    let all: Vec<RidName> = of(call, &domain)
         .iter()
-        .skip(usize::try_from(before).unwrap_or(usize::MAX))
-        .map(|listed| RidName {
-            relative: listed.relative,
-            name: UnicodeString::new(listed.name),
-        })
+        .map(|listed| rid_name(listed.relative, listed.name))
         .collect();
-    write_enumeration(before, items, status::SUCCESS, output);
+    write_enumeration(asked.context, asked.preferred, &all, output);
     Ok(())
 }
 
@@ -158,15 +169,13 @@ fn open(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let domain = domain_of(call, input)?;
-    let _access: u32 = input.param()?;
-    let id: u32 = input.param()?;
+    let asked: OpenById = input.params()?;
+    let domain = domain_of(call, &asked.domain)?;
+    let id = asked.relative;
     if of(call, &domain).iter().any(|listed| listed.relative == id) {
-        output.param(&call.handles.open(object(id))?);
-        output.param(&status::SUCCESS);
+        opened(call.handles.open(object(id))?, status::SUCCESS, output);
     } else {
-        output.param(&NULL);
-        output.param(&missing);
+        opened(NULL, missing, output);
     }
     Ok(())
 }
@@ -177,24 +186,63 @@ fn find(list: &'static [Listed], id: u32) -> Result<&'static Listed, Fault> {
         .ok_or(Fault(fault::CONTEXT_MISMATCH))
 }
 
-fn group_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<&'static Listed, Fault> {
-    match call.handles.get(&handle(input)?)? {
+fn group_of(call: &Call<'_>, handle: &Handle) -> Result<&'static Listed, Fault> {
+    match call.handles.get(handle)? {
         Object::Group(id) => find(GROUPS, id),
         _ => Err(Fault(fault::CONTEXT_MISMATCH)),
     }
 }
 
-fn alias_of(call: &Call<'_>, input: &mut Decoder<'_>) -> Result<&'static Listed, Fault> {
-    match call.handles.get(&handle(input)?)? {
+fn alias_of(call: &Call<'_>, handle: &Handle) -> Result<&'static Listed, Fault> {
+    match call.handles.get(handle)? {
         Object::Alias(id) => find(ALIASES, id),
         _ => Err(Fault(fault::CONTEXT_MISMATCH)),
     }
 }
 
-/// The ids of a group's members: every user is in the one group that there is.
-fn members(call: &Call<'_>) -> Vec<u32> {
+/// The server's own users: all of them are in the one group that there is.
+fn own_users(call: &Call<'_>) -> (Sid, Vec<Known>) {
     let domain = super::lsarpc::with_directory(call, |directory| directory.domain());
-    users(call, &domain).iter().map(|user| user.uid).collect()
+    let users = users(call, &domain);
+    (domain, users)
+}
+
+/// The ids of the group's members.
+fn members(call: &Call<'_>) -> Vec<u32> {
+    own_users(call).1.iter().map(|user| user.uid).collect()
+}
+
+/// Whether a user is in an alias.
+fn is_in(call: &Call<'_>, alias: u32, user: &Known) -> bool {
+    match alias {
+        ADMINISTRATORS => call.administers(&user.name),
+        USERS => true,
+        _ => false,
+    }
+}
+
+/// The SIDs of an alias' members.
+fn members_of_alias(call: &Call<'_>, alias: u32) -> Vec<SidInformation> {
+    let (domain, users) = own_users(call);
+    users
+        .iter()
+        .filter(|user| is_in(call, alias, user))
+        .map(|user| SidInformation {
+            sid: Unique::To(domain.child(user.uid)),
+        })
+        .collect()
+}
+
+/// The aliases of `domain` in which one of `sids` is, each once.
+pub(super) fn aliases_of(call: &Call<'_>, domain: &Sid, sids: &[&Sid]) -> Vec<u32> {
+    let (own, users) = own_users(call);
+    let is_meant = |user: &&Known| sids.contains(&&own.child(user.uid));
+    let meant: Vec<&Known> = users.iter().filter(is_meant).collect();
+    aliases(call, domain)
+        .iter()
+        .map(|alias| alias.relative)
+        .filter(|alias| meant.iter().any(|user| is_in(call, *alias, user)))
+        .collect()
 }
 
 /// SamrQueryInformationGroup, 3.1.5.5.3.
@@ -203,8 +251,9 @@ pub(super) fn query_group(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let group = group_of(call, input)?;
-    let Enum(class) = input.param()?;
+    let Query { of, class } = input.params()?;
+    let group = group_of(call, &of)?;
+    let class = class.0;
     let general = |members| GroupGeneral {
         name: UnicodeString::new(group.name),
         attributes: GROUP_ATTRIBUTES,
@@ -217,10 +266,7 @@ pub(super) fn query_group(
         group_class::ATTRIBUTES => write_info(class, GROUP_ATTRIBUTES, output),
         group_class::COMMENT => write_info(class, UnicodeString::new(group.comment), output),
         group_class::GENERAL_WITHOUT_COUNT => write_info(class, general(0), output),
-        _ => {
-            output.param(&Unique::<u32>::Null);
-            output.param(&status::INVALID_INFO_CLASS);
-        }
+        _ => no_info(status::INVALID_INFO_CLASS, output),
     }
     Ok(())
 }
@@ -231,15 +277,18 @@ pub(super) fn group_members(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    group_of(call, input)?;
+    let OfHandle { handle } = input.params()?;
+    group_of(call, &handle)?;
     let members = members(call);
     let attributes = vec![GROUP_ATTRIBUTES; members.len()];
-    output.param(&Unique::To(Members {
-        entries: count(&members),
-        members: Unique::To(Array(members)),
-        attributes: Unique::To(Array(attributes)),
-    }));
-    output.param(&status::SUCCESS);
+    output.params(&GroupMembers {
+        members: Unique::To(Members {
+            entries: count(&members),
+            members: Unique::To(Array(members)),
+            attributes: Unique::To(Array(attributes)),
+        }),
+        status: status::SUCCESS,
+    });
     Ok(())
 }
 
@@ -249,24 +298,22 @@ pub(super) fn query_alias(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let alias = alias_of(call, input)?;
-    let Enum(class) = input.param()?;
+    let Query { of, class } = input.params()?;
+    let alias = alias_of(call, &of)?;
+    let class = class.0;
     match class {
         alias_class::GENERAL => write_info(
             class,
             AliasGeneral {
                 name: UnicodeString::new(alias.name),
-                members: 0,
+                members: count(&members_of_alias(call, alias.relative)),
                 comment: UnicodeString::new(alias.comment),
             },
             output,
         ),
         alias_class::NAME => write_info(class, UnicodeString::new(alias.name), output),
         alias_class::COMMENT => write_info(class, UnicodeString::new(alias.comment), output),
-        _ => {
-            output.param(&Unique::<u32>::Null);
-            output.param(&status::INVALID_INFO_CLASS);
-        }
+        _ => no_info(status::INVALID_INFO_CLASS, output),
     }
     Ok(())
 }
@@ -277,11 +324,11 @@ pub(super) fn alias_members(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    alias_of(call, input)?;
-    output.param(&List::<SidInformation> {
-        entries: 0,
-        items: Unique::Null,
+    let OfHandle { handle } = input.params()?;
+    let alias = alias_of(call, &handle)?;
+    output.params(&AliasMembers {
+        members: list(members_of_alias(call, alias.relative)),
+        status: status::SUCCESS,
     });
-    output.param(&status::SUCCESS);
     Ok(())
 }

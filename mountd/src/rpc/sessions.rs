@@ -7,16 +7,12 @@
 
 use ksmbd_tools::status::{OpenFile, Session, StatusError};
 
-use super::ndr::{
-    ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr,
-};
-use super::srvsvc::{self, name, status};
-use super::{Call, Fault};
+use super::ndr::{ndr_params, ndr_struct, Decode, Decoder, Encode, Encoder, Unique, WStr};
+use super::srvsvc::{self, listing, name, no_entries, status, Enumerate, Enumerated};
+use super::{page, Call, Fault};
 
 type Name = Unique<WStr>;
 
-/// Most bytes of an answer's entries, whatever the client prefers: an answer is made in memory.
-const MOST_BYTES: usize = 256 * 1024;
 /// `SESS_GUEST`, 2.2.4.15.
 const SESSION_GUEST: u32 = 1;
 /// `PERM_FILE_*`, 2.2.4.7.
@@ -64,9 +60,9 @@ ndr_struct! {
     /// `FILE_INFO_3`, 2.2.4.7.
     struct FileInfo3 { id: u32, permissions: u32, locks: u32, path: Name, user: Name, }
 }
-ndr_struct! {
-    /// The containers of 2.2.4.16 and following.
-    struct Container<T> { entries: u32, buffer: Unique<Array<T>>, }
+ndr_params! {
+    /// What both operations begin with: the server's name, and by what to choose.
+    struct Choice { server: Name, first: Name, user: Name, }
 }
 
 /// A form in which something can be described.
@@ -213,81 +209,28 @@ fn path(file: &OpenFile) -> String {
     }
 }
 
-/// What asks for entries, behind the level and its union.
-struct Wanted {
-    preferred: u32,
-    resume: Unique<u32>,
-}
-
-impl Wanted {
-    /// Reads the union of `level` and what follows it.
-    fn read<T: Decode>(level: u32, input: &mut Decoder<'_>) -> Decoded<Self> {
-        let tag = srvsvc::union_tag(input)?;
-        if tag != level {
-            return Err(super::ndr::BadStub);
-        }
-        let _container: Unique<Container<T>> = input.param()?;
-        Ok(Wanted {
-            preferred: input.param()?,
-            resume: input.param()?,
-        })
-    }
-
-    /// The place of the first entry that is wanted.
-    fn first(&self) -> usize {
-        let resume = self.resume.as_ref().copied().unwrap_or(0);
-        usize::try_from(resume).unwrap_or(usize::MAX)
-    }
-
-    fn most_bytes(&self) -> usize {
-        usize::try_from(self.preferred)
-            .unwrap_or(MOST_BYTES)
-            .min(MOST_BYTES)
-    }
-}
-
 /// Writes as many of `subjects` as the client takes, at least one, and where to go on.
 fn enumerate<S, T: Describe<S>>(
-    level: u32,
     subjects: &[S],
     size: impl Fn(&S) -> usize,
-    wanted: &Wanted,
+    asked: &Enumerate<T>,
     output: &mut Encoder,
 ) {
-    let rest = subjects.get(wanted.first()..).unwrap_or(&[]);
-    let mut bytes = 0usize;
-    let fits = |subject: &&S| {
-        let before = bytes;
-        bytes = bytes.saturating_add(size(subject));
-        before == 0 || bytes <= wanted.most_bytes()
-    };
-    let entries: Vec<T> = rest.iter().take_while(fits).map(T::of).collect();
-    let is_all = entries.len() == rest.len();
-    let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-    let total = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-    let next = wanted.first().saturating_add(entries.len());
-    output.param(&level);
-    output.param(&Level {
-        level,
-        arm: Unique::To(Container {
-            entries: count,
-            buffer: Unique::To(Array(entries)),
-        }),
+    let resume = asked.resume.as_ref().copied().unwrap_or(0);
+    let first = usize::try_from(resume).unwrap_or(usize::MAX);
+    let rest = subjects.get(first..).unwrap_or(&[]);
+    let page = page::of(rest, asked.preferred, size);
+    let next = first.saturating_add(page.items.len());
+    output.params(&Enumerated {
+        listing: listing(asked.listing.level, page.items.iter().map(T::of).collect()),
+        total: u32::try_from(rest.len()).unwrap_or(u32::MAX),
+        resume: match asked.resume {
+            Unique::Null => Unique::Null,
+            _ if page.is_all => Unique::To(0u32),
+            _ => Unique::To(u32::try_from(next).unwrap_or(u32::MAX)),
+        },
+        status: if page.is_all { status::OK } else { MORE_DATA },
     });
-    output.param(&total);
-    output.param(&match wanted.resume {
-        Unique::Null => Unique::Null,
-        _ if is_all => Unique::To(0u32),
-        _ => Unique::To(u32::try_from(next).unwrap_or(u32::MAX)),
-    });
-    output.param(if is_all { &status::OK } else { &MORE_DATA });
-}
-
-/// An answer without entries.
-fn refuse(level: u32, code: u32, output: &mut Encoder) {
-    srvsvc::no_container(level, output);
-    srvsvc::no_total(output);
-    output.param(&code);
 }
 
 /// Why there is nothing to enumerate.
@@ -317,61 +260,61 @@ pub(super) fn session_enum(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
-    let client: Name = input.param()?;
-    let user: Name = input.param()?;
-    input.align(input.syntax().word())?;
-    let level: u32 = input.param()?;
-    let wanted = match level {
-        0 => Wanted::read::<SessionInfo0>(level, input)?,
-        1 => Wanted::read::<SessionInfo1>(level, input)?,
-        2 => Wanted::read::<SessionInfo2>(level, input)?,
-        10 => Wanted::read::<SessionInfo10>(level, input)?,
-        502 => Wanted::read::<SessionInfo502>(level, input)?,
-        _ => {
-            refuse(level, status::INVALID_LEVEL, output);
-            return Ok(());
+    let choice: Choice = input.params()?;
+    let everybody = !call.is_restricted;
+    let administrators = || call.is_administrator();
+    match srvsvc::next_level(input)? {
+        0 => sessions::<SessionInfo0>(call, &choice, everybody, input, output),
+        1 => sessions::<SessionInfo1>(call, &choice, administrators(), input, output),
+        2 => sessions::<SessionInfo2>(call, &choice, administrators(), input, output),
+        10 => sessions::<SessionInfo10>(call, &choice, everybody, input, output),
+        502 => sessions::<SessionInfo502>(call, &choice, administrators(), input, output),
+        level => {
+            no_entries(level, status::INVALID_LEVEL, output);
+            Ok(())
         }
-    };
-    let may = if matches!(level, 0 | 10) {
-        !call.is_restricted
-    } else {
-        call.is_administrator()
-    };
-    if !may {
-        refuse(level, status::ACCESS_DENIED, output);
-        return Ok(());
     }
-    let mut sessions = match call.server.status.sessions() {
-        Ok(sessions) => sessions,
-        Err(error) => {
-            refuse(level, code_of(&error), output);
-            return Ok(());
-        }
-    };
+}
+
+fn sessions<T: Describe<Session>>(
+    call: &Call<'_>,
+    choice: &Choice,
+    may: bool,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
+    let asked: Enumerate<T> = input.params()?;
+    let level = asked.listing.checked_level()?;
+    let size = |session: &Session| 64 + 2 * (session.user.len() + 64);
+    match chosen_sessions(call, choice, may) {
+        Ok(sessions) => enumerate(&sessions, size, &asked, output),
+        Err(status) => no_entries(level, status, output),
+    }
+    Ok(())
+}
+
+fn chosen_sessions(call: &Call<'_>, choice: &Choice, may: bool) -> Result<Vec<Session>, u32> {
+    if !may {
+        return Err(status::ACCESS_DENIED);
+    }
+    let mut sessions = call
+        .server
+        .status
+        .sessions()
+        .map_err(|error| code_of(&error))?;
     sessions.retain(|session| session.state == "valid");
-    let (client, user) = (chosen(&client), chosen(&user));
+    let (client, user) = (chosen(&choice.first), chosen(&choice.user));
     sessions.retain(|session| {
         client.is_none_or(|wanted| session.clients.iter().any(|address| address == wanted))
     });
     if client.is_some() && sessions.is_empty() {
-        refuse(level, CLIENT_NAME_NOT_FOUND, output);
-        return Ok(());
+        return Err(CLIENT_NAME_NOT_FOUND);
     }
     sessions.retain(|session| is_named(&session.user, user));
     if user.is_some() && sessions.is_empty() {
-        refuse(level, USER_NOT_FOUND, output);
-        return Ok(());
+        return Err(USER_NOT_FOUND);
     }
-    let size = |session: &Session| 64 + 2 * (session.user.len() + 64);
-    match level {
-        0 => enumerate::<_, SessionInfo0>(level, &sessions, size, &wanted, output),
-        1 => enumerate::<_, SessionInfo1>(level, &sessions, size, &wanted, output),
-        2 => enumerate::<_, SessionInfo2>(level, &sessions, size, &wanted, output),
-        10 => enumerate::<_, SessionInfo10>(level, &sessions, size, &wanted, output),
-        _ => enumerate::<_, SessionInfo502>(level, &sessions, size, &wanted, output),
-    }
-    Ok(())
+    Ok(sessions)
 }
 
 /// NetrFileEnum, 3.1.4.2, for administrators.
@@ -380,41 +323,48 @@ pub(super) fn file_enum(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
-    let base: Name = input.param()?;
-    let user: Name = input.param()?;
-    input.align(input.syntax().word())?;
-    let level: u32 = input.param()?;
-    let wanted = match level {
-        2 => Wanted::read::<FileInfo2>(level, input)?,
-        3 => Wanted::read::<FileInfo3>(level, input)?,
-        _ => {
-            refuse(level, status::INVALID_LEVEL, output);
-            return Ok(());
+    let choice: Choice = input.params()?;
+    match srvsvc::next_level(input)? {
+        2 => files::<FileInfo2>(call, &choice, input, output),
+        3 => files::<FileInfo3>(call, &choice, input, output),
+        level => {
+            no_entries(level, status::INVALID_LEVEL, output);
+            Ok(())
         }
-    };
-    if !call.is_administrator() {
-        refuse(level, status::ACCESS_DENIED, output);
-        return Ok(());
     }
-    let mut files = match call.server.status.open_files() {
-        Ok(files) => files,
-        Err(error) => {
-            refuse(level, code_of(&error), output);
-            return Ok(());
-        }
-    };
-    let base = base.as_ref().map_or("", |base| base.0.as_str());
-    let base = base.to_lowercase();
-    files.retain(|file| path(file).to_lowercase().starts_with(&base));
-    let user = chosen(&user);
-    files.retain(|file| is_named(&file.user, user));
+}
+
+fn files<T: Describe<OpenFile>>(
+    call: &Call<'_>,
+    choice: &Choice,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
+    let asked: Enumerate<T> = input.params()?;
+    let level = asked.listing.checked_level()?;
     let size = |file: &OpenFile| 64 + 2 * (file.user.len() + file.share.len() + file.name.len());
-    match level {
-        2 => enumerate::<_, FileInfo2>(level, &files, size, &wanted, output),
-        _ => enumerate::<_, FileInfo3>(level, &files, size, &wanted, output),
+    match chosen_files(call, choice) {
+        Ok(files) => enumerate(&files, size, &asked, output),
+        Err(status) => no_entries(level, status, output),
     }
     Ok(())
+}
+
+fn chosen_files(call: &Call<'_>, choice: &Choice) -> Result<Vec<OpenFile>, u32> {
+    if !call.is_administrator() {
+        return Err(status::ACCESS_DENIED);
+    }
+    let mut files = call
+        .server
+        .status
+        .open_files()
+        .map_err(|error| code_of(&error))?;
+    let base = choice.first.as_ref().map_or("", |base| base.0.as_str());
+    let base = base.to_lowercase();
+    files.retain(|file| path(file).to_lowercase().starts_with(&base));
+    let user = chosen(&choice.user);
+    files.retain(|file| is_named(&file.user, user));
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use std::fs;
 use ksmbd_tools::status::Source;
 
 use super::super::association::Association;
+use super::super::budget::Budget;
+use super::super::ndr::{Array, Level};
 use super::super::pdu::{self, flag, kind};
+use super::super::srvsvc::Container;
 use super::super::{Caller, Interface, SRVSVC};
 use super::*;
 use crate::answer::tests::state;
@@ -294,7 +297,7 @@ fn a_module_that_tells_nothing_is_not_an_empty_list() {
 fn the_pipe_knows_its_number() {
     let dir = module("alice");
     let server = server(&dir);
-    let mut pipe = Association::new(SRVSVC, PIPE);
+    let mut pipe = Association::new(SRVSVC, PIPE, Budget::default().share());
     let caller = Caller {
         server: &server,
         is_restricted: false,

@@ -100,17 +100,34 @@ impl Decode for Sid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A user.
-    User = 1,
+    User,
     /// A group of the domain.
-    Group = 2,
+    Group,
     /// A domain.
-    Domain = 3,
+    Domain,
     /// A local group.
-    Alias = 4,
+    Alias,
     /// One that every system knows.
-    WellKnown = 5,
+    WellKnown,
     /// None that is known.
-    Unknown = 8,
+    Unknown,
+    /// An integrity level.
+    Label,
+}
+
+impl Kind {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            Kind::User => 1,
+            Kind::Group => 2,
+            Kind::Domain => 3,
+            Kind::Alias => 4,
+            Kind::WellKnown => 5,
+            Kind::Unknown => 8,
+            Kind::Label => 10,
+        }
+    }
 }
 
 /// Whom a SID or a name stands for.
@@ -127,29 +144,59 @@ pub struct Account {
 }
 
 /// SIDs that mean the same everywhere, [MS-DTYP] 2.4.2.4: authority, parts, domain, name, kind.
+#[rustfmt::skip]
 const WELL_KNOWN: &[(u64, &[u32], &str, &str, Kind)] = &[
     (0, &[0], "", "NULL SID", Kind::WellKnown),
     (1, &[0], "", "Everyone", Kind::WellKnown),
     (2, &[0], "", "LOCAL", Kind::WellKnown),
+    (2, &[1], "", "CONSOLE LOGON", Kind::WellKnown),
     (3, &[0], "", "CREATOR OWNER", Kind::WellKnown),
     (3, &[1], "", "CREATOR GROUP", Kind::WellKnown),
+    (3, &[2], "", "CREATOR OWNER SERVER", Kind::WellKnown),
+    (3, &[3], "", "CREATOR GROUP SERVER", Kind::WellKnown),
     (3, &[4], "", "OWNER RIGHTS", Kind::WellKnown),
+    (5, &[1], "NT AUTHORITY", "DIALUP", Kind::WellKnown),
     (5, &[2], "NT AUTHORITY", "NETWORK", Kind::WellKnown),
+    (5, &[3], "NT AUTHORITY", "BATCH", Kind::WellKnown),
     (5, &[4], "NT AUTHORITY", "INTERACTIVE", Kind::WellKnown),
+    (5, &[6], "NT AUTHORITY", "SERVICE", Kind::WellKnown),
     (5, &[7], "NT AUTHORITY", "ANONYMOUS LOGON", Kind::WellKnown),
+    (5, &[8], "NT AUTHORITY", "PROXY", Kind::WellKnown),
+    (5, &[9], "NT AUTHORITY", "ENTERPRISE DOMAIN CONTROLLERS", Kind::WellKnown),
     (5, &[10], "NT AUTHORITY", "SELF", Kind::WellKnown),
-    (
-        5,
-        &[11],
-        "NT AUTHORITY",
-        "Authenticated Users",
-        Kind::WellKnown,
-    ),
+    (5, &[11], "NT AUTHORITY", "Authenticated Users", Kind::WellKnown),
+    (5, &[12], "NT AUTHORITY", "RESTRICTED", Kind::WellKnown),
+    (5, &[13], "NT AUTHORITY", "TERMINAL SERVER USER", Kind::WellKnown),
+    (5, &[14], "NT AUTHORITY", "REMOTE INTERACTIVE LOGON", Kind::WellKnown),
+    (5, &[15], "NT AUTHORITY", "This Organization", Kind::WellKnown),
+    (5, &[17], "NT AUTHORITY", "IUSR", Kind::WellKnown),
     (5, &[18], "NT AUTHORITY", "SYSTEM", Kind::WellKnown),
+    (5, &[19], "NT AUTHORITY", "LOCAL SERVICE", Kind::WellKnown),
+    (5, &[20], "NT AUTHORITY", "NETWORK SERVICE", Kind::WellKnown),
+    (5, &[64, 10], "NT AUTHORITY", "NTLM Authentication", Kind::WellKnown),
+    (5, &[64, 14], "NT AUTHORITY", "SChannel Authentication", Kind::WellKnown),
+    (5, &[64, 21], "NT AUTHORITY", "Digest Authentication", Kind::WellKnown),
     (5, &[32, 544], "BUILTIN", "Administrators", Kind::Alias),
     (5, &[32, 545], "BUILTIN", "Users", Kind::Alias),
     (5, &[32, 546], "BUILTIN", "Guests", Kind::Alias),
+    (5, &[32, 547], "BUILTIN", "Power Users", Kind::Alias),
+    (5, &[32, 548], "BUILTIN", "Account Operators", Kind::Alias),
+    (5, &[32, 549], "BUILTIN", "Server Operators", Kind::Alias),
+    (5, &[32, 550], "BUILTIN", "Print Operators", Kind::Alias),
+    (5, &[32, 551], "BUILTIN", "Backup Operators", Kind::Alias),
+    (5, &[32, 552], "BUILTIN", "Replicator", Kind::Alias),
+    (5, &[32, 555], "BUILTIN", "Remote Desktop Users", Kind::Alias),
+    (16, &[0], "Mandatory Label", "Untrusted Mandatory Level", Kind::Label),
+    (16, &[4096], "Mandatory Label", "Low Mandatory Level", Kind::Label),
+    (16, &[8192], "Mandatory Label", "Medium Mandatory Level", Kind::Label),
+    (16, &[12288], "Mandatory Label", "High Mandatory Level", Kind::Label),
+    (16, &[16384], "Mandatory Label", "System Mandatory Level", Kind::Label),
 ];
+
+/// Name of the built-in domain.
+const BUILTIN: &str = "BUILTIN";
+/// The group of all users in the server's own domain, as a server in no domain calls it, and its relative id.
+const ALL_USERS: (&str, u32) = ("None", 513);
 
 /// Looks up SIDs and names. `server` is the name of the server's domain.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +213,11 @@ impl Directory<'_> {
         Sid::domain(self.sub_auth)
     }
 
+    /// The built-in domain's SID.
+    pub fn builtin() -> Sid {
+        Sid::new(5, &[32])
+    }
+
     /// Whom a SID stands for.
     pub fn by_sid(&self, sid: &Sid) -> Option<Account> {
         if let Some((_, _, domain, name, kind)) = WELL_KNOWN
@@ -178,9 +230,16 @@ impl Directory<'_> {
         if *sid == self.domain() {
             return Some(self.account(sid.clone(), self.server, "", Kind::Domain));
         }
+        if *sid == Self::builtin() {
+            return Some(self.account(sid.clone(), BUILTIN, "", Kind::Domain));
+        }
         if parent == self.domain() {
-            let user = User::from_uid(Uid::from_raw(id)).ok()??;
-            return Some(self.account(sid.clone(), self.server, &user.name, Kind::User));
+            if let Some(user) = User::from_uid(Uid::from_raw(id)).ok()? {
+                return Some(self.account(sid.clone(), self.server, &user.name, Kind::User));
+            }
+            let is_all = id == ALL_USERS.1;
+            return is_all
+                .then(|| self.account(sid.clone(), self.server, ALL_USERS.0, Kind::Group));
         }
         match (parent.authority, parent.parts.as_slice()) {
             (22, [1]) => {
@@ -214,6 +273,19 @@ impl Directory<'_> {
                 return Some(self.account(sid, self.server, &user.name, Kind::User));
             }
         }
+        if let Some(found) = self.domain_named(domain, name) {
+            return Some(found);
+        }
+        if within("Unix User") && domain.is_some() {
+            if let Some(user) = User::from_name(name).ok()? {
+                let sid = Sid::new(22, &[1, user.uid.as_raw()]);
+                return Some(self.account(sid, "Unix User", &user.name, Kind::User));
+            }
+        }
+        if within(self.server) && name.eq_ignore_ascii_case(ALL_USERS.0) {
+            let sid = self.domain().child(ALL_USERS.1);
+            return Some(self.account(sid, self.server, ALL_USERS.0, Kind::Group));
+        }
         if within("Unix Group") {
             if let Some(group) = Group::from_name(name).ok()? {
                 let sid = Sid::new(22, &[2, group.gid.as_raw()]);
@@ -221,6 +293,21 @@ impl Directory<'_> {
             }
         }
         None
+    }
+
+    /// The domain of this name: alone, or with nothing behind it.
+    fn domain_named(&self, domain: Option<&str>, name: &str) -> Option<Account> {
+        let wanted = match (domain, name) {
+            (None, name) => name,
+            (Some(domain), "") => domain,
+            _ => return None,
+        };
+        if wanted.eq_ignore_ascii_case(self.server) {
+            return Some(self.account(self.domain(), self.server, "", Kind::Domain));
+        }
+        wanted
+            .eq_ignore_ascii_case(BUILTIN)
+            .then(|| self.account(Self::builtin(), BUILTIN, "", Kind::Domain))
     }
 
     fn account(&self, sid: Sid, domain: &str, name: &str, kind: Kind) -> Account {
@@ -282,6 +369,26 @@ mod tests {
         assert_eq!(DIRECTORY.by_sid(&Sid::new(5, &[21, 9, 9, 9, 0])), None);
         assert_eq!(DIRECTORY.by_sid(&Sid::new(5, &[])), None);
         assert_eq!(DIRECTORY.by_name("no such account"), None);
+        for name in ["BOX", "box\\", "builtin", "BUILTIN\\"] {
+            let found = DIRECTORY.by_name(name).expect("a domain");
+            assert_eq!(found.kind, Kind::Domain, "{name}");
+            assert_eq!(DIRECTORY.by_sid(&found.sid), Some(found));
+        }
+    }
+
+    #[test]
+    fn what_every_system_knows_has_one_name_and_one_sid() {
+        for (authority, parts, domain, name, kind) in WELL_KNOWN {
+            let sid = Sid::new(*authority, parts);
+            let found = DIRECTORY.by_sid(&sid).expect("a known SID");
+            assert_eq!((found.name.as_str(), found.kind), (*name, *kind));
+            assert_eq!(DIRECTORY.by_name(&format!("{domain}\\{name}")), Some(found));
+        }
+        let all = DIRECTORY
+            .by_name("BOX\\none")
+            .expect("the group of all users");
+        assert_eq!(all.sid.to_string(), "S-1-5-21-1-2-3-513");
+        assert_eq!(DIRECTORY.by_sid(&all.sid), Some(all));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ksmbd_tools::config::Share;
 
 use super::ndr::{
-    ndr_struct, Array, Decode, Decoded, Decoder, Encode, Encoder, Level, Unique, WStr,
+    ndr_params, ndr_struct, Align, Array, Decode, Decoder, Encode, Encoder, Level, Unique, WStr,
 };
 use super::pdu::{fault, SyntaxId};
 use super::{sessions, Call, Fault, Interface};
@@ -48,6 +48,9 @@ pub(super) const VERSION: (u32, u32) = (6, 1);
 /// SV_TYPE_WORKSTATION, SERVER, SERVER_UNIX, NT, SERVER_NT.
 const SERVER_TYPE: u32 = 0x0000_9803;
 
+/// The last of the types of names of NetprNameValidate, a workgroup's.
+const LAST_NAME_TYPE: u32 = 13;
+
 type Name = Unique<WStr>;
 
 /// A pointer to a string.
@@ -81,12 +84,19 @@ ndr_struct! {
     }
 }
 ndr_struct! {
+    /// `SHARE_INFO_503_I`, 2.2.4.27.
+    struct ShareInfo503 {
+        netname: Name, kind: u32, remark: Name, permissions: u32, max_uses: u32, current_uses: u32, path: Name, passwd: Name,
+        server: Name, descriptor_size: u32, descriptor: Unique<Array<u8>>,
+    }
+}
+ndr_struct! {
     /// `SHARE_INFO_1005`, 2.2.4.29.
     struct ShareInfo1005 { flags: u32, }
 }
 ndr_struct! {
     /// The containers of 2.2.4.33 and following.
-    struct Container<T> { entries: u32, buffer: Unique<Array<T>>, }
+    pub(super) struct Container<T> { entries: u32, buffer: Unique<Array<T>>, }
 }
 ndr_struct! {
     /// `SERVER_INFO_100`, [MS-DTYP] 2.3.12.
@@ -109,6 +119,43 @@ ndr_struct! {
         elapsed: u32, milliseconds: u32, hours: u32, minutes: u32, seconds: u32, hundredths: u32, timezone: u32,
         tick_interval: u32, day: u32, month: u32, year: u32, weekday: u32,
     }
+}
+
+ndr_struct! {
+    /// `SHARE_ENUM_STRUCT`, 2.2.4.38, and the like for sessions and files: a level, and as often the container of that level.
+    pub(super) struct Listing<T> { level: u32, container: Level<Unique<Container<T>>>, }
+}
+ndr_params! {
+    /// NetrShareEnum, NetrSessionEnum and NetrFileEnum, behind the names that they begin with.
+    pub(super) struct Enumerate<T> { listing: Listing<T>, preferred: u32, resume: Unique<u32>, }
+}
+ndr_params! {
+    /// Results of everything that enumerates.
+    pub(super) struct Enumerated<T> { listing: Listing<T>, total: u32, resume: Unique<u32>, status: u32, }
+}
+ndr_params! {
+    /// NetrShareGetInfo, 3.1.4.10.
+    struct ShareGetInfo { server: Name, share: WStr, level: u32, }
+}
+ndr_params! {
+    /// NetrServerGetInfo, 3.1.4.17, and NetrWkstaGetInfo, [MS-WKST] 3.2.4.1.
+    pub(super) struct GetInfo { server: Name, level: u32, }
+}
+ndr_params! {
+    /// Results of what asks by a level.
+    pub(super) struct Info<T> { info: Level<Unique<T>>, status: u32, }
+}
+ndr_params! {
+    /// NetrRemoteTOD, 3.1.4.21.
+    struct RemoteTod { server: Name, }
+}
+ndr_params! {
+    /// Its results.
+    struct Now { time: Unique<TimeOfDay>, status: u32, }
+}
+ndr_params! {
+    /// NetprNameValidate, 3.1.4.32.
+    struct NameValidate { server: Name, name: WStr, kind: u32, flags: u32, }
 }
 
 /// What a share's information is made from.
@@ -220,6 +267,37 @@ impl Describe for ShareInfo502 {
     }
 }
 
+impl Describe for ShareInfo503 {
+    fn of(share: &Described<'_>) -> Self {
+        let ShareInfo502 {
+            netname,
+            kind,
+            remark,
+            permissions,
+            max_uses,
+            current_uses,
+            path,
+            passwd,
+            descriptor_size,
+            descriptor,
+        } = ShareInfo502::of(share);
+        ShareInfo503 {
+            netname,
+            kind,
+            remark,
+            permissions,
+            max_uses,
+            current_uses,
+            path,
+            passwd,
+            // Of every name that the server has.
+            server: name("*"),
+            descriptor_size,
+            descriptor,
+        }
+    }
+}
+
 impl Describe for ShareInfo1005 {
     fn of(_: &Described<'_>) -> Self {
         ShareInfo1005 { flags: 0 }
@@ -263,76 +341,83 @@ impl Interface for Srvsvc {
 /// NetrShareEnum, 3.1.4.8.
 fn share_enum(call: &Call<'_>, input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
     let _server: Name = input.param()?;
-    // The structure that begins here is aligned as the pointer in its union.
-    input.align(input.syntax().word())?;
-    let level: u32 = input.param()?;
-    match level {
-        0 => share_enum_at::<ShareInfo0>(call, level, input, output),
-        1 => share_enum_at::<ShareInfo1>(call, level, input, output),
-        2 => share_enum_at::<ShareInfo2>(call, level, input, output),
-        501 => share_enum_at::<ShareInfo501>(call, level, input, output),
-        502 => share_enum_at::<ShareInfo502>(call, level, input, output),
-        _ => {
-            // Nothing after an unknown level can be read, and its union has no arm.
-            no_container(level, output);
-            no_total(output);
-            output.param(&status::INVALID_LEVEL);
+    match next_level(input)? {
+        0 => share_enum_at::<ShareInfo0>(call, input, output),
+        1 => share_enum_at::<ShareInfo1>(call, input, output),
+        2 => share_enum_at::<ShareInfo2>(call, input, output),
+        501 => share_enum_at::<ShareInfo501>(call, input, output),
+        502 => share_enum_at::<ShareInfo502>(call, input, output),
+        503 => share_enum_at::<ShareInfo503>(call, input, output),
+        // Nothing after an unknown level can be read, and its union has no arm.
+        level => {
+            no_entries(level, status::INVALID_LEVEL, output);
             Ok(())
         }
     }
 }
 
-pub(super) fn no_container(level: u32, output: &mut Encoder) {
-    output.param(&level);
-    output.param(&Level {
-        level,
-        arm: Unique::<Container<u32>>::Null,
+/// The level of the listing that comes next, without passing over it: only then it is known what it is made of.
+pub(super) fn next_level(input: &Decoder<'_>) -> Result<u32, Fault> {
+    let mut ahead = input.clone();
+    ahead.align(Listing::<u32>::alignment(ahead.syntax()))?;
+    Ok(ahead.param()?)
+}
+
+impl<T> Listing<T> {
+    /// The level, if the union says the same.
+    pub(super) fn checked_level(&self) -> Result<u32, Fault> {
+        if self.container.level == self.level {
+            Ok(self.level)
+        } else {
+            Err(Fault(fault::BAD_STUB))
+        }
+    }
+}
+
+/// Writes that nothing is enumerated, and why.
+pub(super) fn no_entries(level: u32, status: u32, output: &mut Encoder) {
+    output.params(&Enumerated::<u32> {
+        listing: Listing {
+            level,
+            container: Level {
+                level,
+                arm: Unique::Null,
+            },
+        },
+        total: 0,
+        resume: Unique::Null,
+        status,
     });
 }
 
-pub(super) fn no_total(output: &mut Encoder) {
-    output.param(&0u32);
-    output.param(&Unique::<u32>::Null);
-}
-
-/// The rest of the input: the union, the preferred size and the resume handle.
-fn share_enum_input<T: Decode>(level: u32, input: &mut Decoder<'_>) -> Decoded<Unique<u32>> {
-    let tag = union_tag(input)?;
-    if tag != level {
-        return Err(super::ndr::BadStub);
+/// A listing of `entries`.
+pub(super) fn listing<T>(level: u32, entries: Vec<T>) -> Listing<T> {
+    Listing {
+        level,
+        container: Level {
+            level,
+            arm: Unique::To(Container {
+                entries: u32::try_from(entries.len()).unwrap_or(u32::MAX),
+                buffer: Unique::To(Array(entries)),
+            }),
+        },
     }
-    let _container: Unique<Container<T>> = input.param()?;
-    let _preferred: u32 = input.param()?;
-    input.param()
-}
-
-/// A union's tag before a pointer.
-pub(super) fn union_tag(input: &mut Decoder<'_>) -> Decoded<u32> {
-    let syntax = input.syntax();
-    if syntax == super::ndr::Syntax::Ndr64 {
-        input.align(syntax.word())?;
-    }
-    let tag = input.param()?;
-    input.align(syntax.word())?;
-    Ok(tag)
 }
 
 fn share_enum_at<T: Describe>(
     call: &Call<'_>,
-    level: u32,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let resume = share_enum_input::<T>(level, input)?;
+    let asked: Enumerate<T> = input.params()?;
+    let level = asked.listing.checked_level()?;
     if !call.may_look() {
-        no_container(level, output);
-        no_total(output);
-        output.param(&status::ACCESS_DENIED);
+        no_entries(level, status::ACCESS_DENIED, output);
         return Ok(());
     }
     let settings = call.server.state.settings();
     // What lies before the resume handle was sent before; this server always sends all the rest.
-    let before = resume.as_ref().copied().unwrap_or(0);
+    let before = asked.resume.as_ref().copied().unwrap_or(0);
     let shares: Vec<T> = settings
         .config
         .shares()
@@ -340,21 +425,15 @@ fn share_enum_at<T: Describe>(
         .skip(usize::try_from(before).unwrap_or(usize::MAX))
         .map(|share| T::of(&describe(call, share)))
         .collect();
-    let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
-    output.param(&level);
-    output.param(&Level {
-        level,
-        arm: Unique::To(Container {
-            entries: count,
-            buffer: Unique::To(Array(shares)),
-        }),
+    output.params(&Enumerated {
+        total: u32::try_from(shares.len()).unwrap_or(u32::MAX),
+        listing: listing(level, shares),
+        resume: match asked.resume {
+            Unique::Null => Unique::Null,
+            _ => Unique::To(0u32),
+        },
+        status: status::OK,
     });
-    output.param(&count);
-    output.param(&match resume {
-        Unique::Null => Unique::Null,
-        _ => Unique::To(0u32),
-    });
-    output.param(&status::OK);
     Ok(())
 }
 
@@ -371,9 +450,7 @@ fn share_get_info(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
-    let share: WStr = input.param()?;
-    let level: u32 = input.param()?;
+    let ShareGetInfo { share, level, .. } = input.params()?;
     let settings = call.server.state.settings();
     let found = settings
         .config
@@ -387,6 +464,7 @@ fn share_get_info(
         (Some(share), 2) => info::<ShareInfo2>(level, &share, output),
         (Some(share), 501) => info::<ShareInfo501>(level, &share, output),
         (Some(share), 502) => info::<ShareInfo502>(level, &share, output),
+        (Some(share), 503) => info::<ShareInfo503>(level, &share, output),
         (Some(share), 1005) => info::<ShareInfo1005>(level, &share, output),
         (Some(_), _) => Err(status::INVALID_LEVEL),
     };
@@ -398,19 +476,17 @@ fn info<T: Describe>(level: u32, share: &Described<'_>, output: &mut Encoder) ->
     arm(level, T::of(share), output)
 }
 
-/// Ends a result whose union was written, or writes an empty one.
+/// Ends a call whose result was written, or writes an empty one.
 pub(super) fn output_status(level: u32, result: Result<(), u32>, output: &mut Encoder) {
-    let code = match result {
-        Ok(()) => status::OK,
-        Err(code) => {
-            output.param(&Level {
+    if let Err(status) = result {
+        output.params(&Info::<u32> {
+            info: Level {
                 level,
-                arm: Unique::<u32>::Null,
-            });
-            code
-        }
-    };
-    output.param(&code);
+                arm: Unique::Null,
+            },
+            status,
+        });
+    }
 }
 
 /// NetrServerGetInfo, 3.1.4.17.
@@ -419,8 +495,7 @@ fn server_get_info(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
-    let level: u32 = input.param()?;
+    let GetInfo { level, .. } = input.params()?;
     let settings = call.server.state.settings();
     let global = &settings.config.global;
     let (platform, server, comment) = (
@@ -475,23 +550,32 @@ fn server_get_info(
     Ok(())
 }
 
-/// Writes a union with a pointer to its arm. Never fails: the result is the one of a level that is known.
-pub(super) fn arm<T: Encode>(level: u32, value: T, output: &mut Encoder) -> Result<(), u32> {
-    output.param(&Level {
-        level,
-        arm: Unique::To(value),
+/// Writes a result of a level that is known; never fails.
+pub(super) fn arm<T: Encode + Decode>(
+    level: u32,
+    value: T,
+    output: &mut Encoder,
+) -> Result<(), u32> {
+    output.params(&Info {
+        info: Level {
+            level,
+            arm: Unique::To(value),
+        },
+        status: status::OK,
     });
     Ok(())
 }
 
 /// NetrRemoteTOD, 3.1.4.21.
 fn remote_tod(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
+    let _asked: RemoteTod = input.params()?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    output.param(&Unique::To(time_of_day(now.as_secs(), now.subsec_millis())));
-    output.param(&status::OK);
+    output.params(&Now {
+        time: Unique::To(time_of_day(now.as_secs(), now.subsec_millis())),
+        status: status::OK,
+    });
     Ok(())
 }
 
@@ -537,13 +621,10 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 /// NetprNameValidate, 3.1.4.32: share names (type 9) and others alike.
 fn name_validate(input: &mut Decoder<'_>, output: &mut Encoder) -> Result<(), Fault> {
-    let _server: Name = input.param()?;
-    let WStr(checked) = input.param()?;
-    let kind: u32 = input.param()?;
-    let _flags: u32 = input.param()?;
+    let NameValidate { name, kind, .. } = input.params()?;
     let code = match kind {
-        1..=12 if is_valid_name(&checked) => status::OK,
-        1..=12 => status::INVALID_NAME,
+        1..=LAST_NAME_TYPE if is_valid_name(&name.0) => status::OK,
+        1..=LAST_NAME_TYPE => status::INVALID_NAME,
         _ => status::INVALID_PARAMETER,
     };
     output.param(&code);
@@ -559,39 +640,5 @@ fn is_valid_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_become_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(11_017), (2000, 3, 1));
-        assert_eq!(civil(20_453), (2025, 12, 31));
-        let time = time_of_day(951_827_696, 120);
-        assert_eq!(
-            (time.year, time.month, time.day, time.weekday),
-            (2000, 2, 29, 2)
-        );
-        assert_eq!(
-            (time.hours, time.minutes, time.seconds, time.hundredths),
-            (12, 34, 56, 12)
-        );
-    }
-
-    #[test]
-    fn names() {
-        assert!(is_valid_name("Share$") && is_valid_name("Bücher"));
-        for bad in ["", "a/b", "a\\b", "a*", "a:b", "a\u{1}"] {
-            assert!(!is_valid_name(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn structures_are_aligned_as_pointers() {
-        use super::super::ndr::{Align, Syntax};
-        assert_eq!(ShareInfo1::alignment(Syntax::Ndr), 4);
-        assert_eq!(ShareInfo1::alignment(Syntax::Ndr64), 8);
-        assert_eq!(ShareInfo1005::alignment(Syntax::Ndr64), 4);
-    }
-}
+#[path = "srvsvc_tests.rs"]
+mod tests;
