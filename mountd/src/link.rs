@@ -173,8 +173,8 @@ where
     socket.send(&buffer, 0).map(|_| ())
 }
 
-/// The messages of one datagram that belong to `family` or answer something sent.
-fn split(datagram: &[u8], family: u16) -> Vec<Received> {
+/// The messages of one datagram that belong to `family` or answer something sent. What cannot be read is passed over.
+pub fn split(datagram: &[u8], family: u16) -> Vec<Received> {
     let mut messages = Vec::new();
     let mut rest = datagram;
     while let Some(length) = message_length(rest) {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What stands in the file.
 pub type SubAuth = [u32; 3];
@@ -34,18 +34,31 @@ pub fn format(subauth: SubAuth) -> String {
     text
 }
 
+/// Where a file is put that cannot be read: what is left of the numbers in it may still be of use.
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".broken");
+    name.into()
+}
+
 /// Reads the file, or makes it if there is none or it holds none.
 ///
 /// # Errors
 ///
 /// Those of reading and writing the file, and of reading random numbers.
 pub fn load_or_make(path: &Path) -> io::Result<SubAuth> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            if let Some(subauth) = parse(&text) {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            if let Some(subauth) = std::str::from_utf8(&bytes).ok().and_then(parse) {
                 return Ok(subauth);
             }
-            log::warn!("{}: not three numbers; making new ones", path.display());
+            let aside = aside(path);
+            std::fs::rename(path, &aside)?;
+            log::warn!(
+                "{}: not three numbers; making new ones. The file is {} now",
+                path.display(),
+                aside.display()
+            );
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -104,8 +117,12 @@ mod tests {
         let path = dir.path().join("ksmbd.subauth");
         let made = load_or_make(&path).unwrap();
         assert_eq!(load_or_make(&path).unwrap(), made);
-        std::fs::write(&path, "garbage").unwrap();
-        let again = load_or_make(&path).unwrap();
-        assert_eq!(load_or_make(&path).unwrap(), again);
+        for broken in [&b"garbage"[..], b"1:2:", b"", b"\xff\xfe1:2:3"] {
+            std::fs::write(&path, broken).unwrap();
+            let again = load_or_make(&path).unwrap();
+            assert_eq!(load_or_make(&path).unwrap(), again);
+            // What could not be read is not lost.
+            assert_eq!(std::fs::read(aside(&path)).unwrap(), broken);
+        }
     }
 }

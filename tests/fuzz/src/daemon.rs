@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use ksmbd_mountd::dispatch::{self, Server};
-use ksmbd_mountd::link::Message;
+use ksmbd_mountd::link::{self, Message, Received};
 use ksmbd_mountd::state::{Settings, State};
 use ksmbd_tools::account::{Accounts, Ids};
-use ksmbd_tools::config::document::Document;
+use ksmbd_tools::config::document::{fold_key, Document};
+use ksmbd_tools::config::edit::Text;
 use ksmbd_tools::config::Config;
+use ksmbd_tools::subauth;
 use ksmbd_tools::users::{NtHash, Users};
 use smb_proto::ipc::{rpc_flag, RpcCommand};
 
@@ -48,7 +50,7 @@ fn document(text: &str) -> Document {
     })
 }
 
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     static CONFIGURATION: OnceLock<Config> = OnceLock::new();
     let config = CONFIGURATION.get_or_init(|| {
         Config::build(document(CONFIG), &Fake)
@@ -105,21 +107,36 @@ pub fn rpc(data: &[u8]) {
     ask(rpc_flag::CLOSE | flag, &[]);
 }
 
-/// A message of the module's; the first byte is its command.
+/// The family that datagrams are for.
+const FAMILY: u16 = 33;
+
+/// A message of the module's; the first byte is its command. Where that is 255, what follows is a datagram with any number of
+/// messages.
 pub fn netlink(data: &[u8]) {
     let Some((command, payload)) = choice(data) else {
         return;
     };
-    let message = Message {
-        command: u8::try_from(command).expect("a byte"),
-        payload: payload.to_vec(),
+    let server = server();
+    let answer = |message: &Message| {
+        if let Some((_, answer)) = dispatch::handle(&server, message) {
+            assert!(answer.len() < 1 << 16, "an answer that no attribute holds");
+        }
     };
-    if let Some((_, answer)) = dispatch::handle(&server(), &message) {
-        assert!(answer.len() < 1 << 16, "an answer that no attribute holds");
+    if command == 255 {
+        for received in link::split(payload, FAMILY) {
+            if let Received::Message(message) = received {
+                answer(&message);
+            }
+        }
+    } else {
+        answer(&Message {
+            command: u8::try_from(command).expect("a byte"),
+            payload: payload.to_vec(),
+        });
     }
 }
 
-/// The daemon's files: configuration and users.
+/// The configuration, and what `ksmbd.addshare` does with it: a key that it sets is set afterwards, and nothing else changes.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -128,5 +145,46 @@ pub fn config(data: &[u8]) {
     for diagnostic in &loaded.diagnostics {
         assert!(!diagnostic.message.is_empty(), "it says something");
     }
-    let _ = Users::parse(Path::new("ksmbdpwd.db"), text);
+    let mut edited = Text::new(text);
+    assert_eq!(
+        edited.text(),
+        text,
+        "what is taken apart is put together again"
+    );
+    if edited.has_section("s") {
+        edited.set("s", "comment", "edited");
+        assert_eq!(comment(&edited.text()).as_deref(), Some("edited"));
+        edited.unset("s", "comment");
+        assert_eq!(comment(&edited.text()), None);
+    }
+    edited.remove_section("s");
+    assert!(!edited.has_section("s"));
+    edited.add_section("s");
+    assert!(edited.has_section("s"));
+}
+
+/// The comment of the section `s`.
+fn comment(text: &str) -> Option<String> {
+    let document = document(text);
+    let section = document.section("s")?;
+    section
+        .entries
+        .iter()
+        .find(|entry| fold_key(&entry.key) == "comment")
+        .map(|entry| entry.value.clone())
+}
+
+/// The database of users, and the numbers of the domain: what can be read is written as it was.
+pub fn users(data: &[u8]) {
+    let path = Path::new("ksmbdpwd.db");
+    match Users::from_bytes(path, data.to_vec().into()) {
+        Ok(users) => {
+            let again = Users::parse(path, &users.text()).expect("what was written");
+            assert_eq!(again, users);
+        }
+        Err(error) => assert!(error.to_string().starts_with("ksmbdpwd.db:"), "{error}"),
+    }
+    if let Some(numbers) = std::str::from_utf8(data).ok().and_then(subauth::parse) {
+        assert_eq!(subauth::parse(&subauth::format(numbers)), Some(numbers));
+    }
 }

@@ -9,12 +9,14 @@
 //! is looked for are panics (arithmetic and indices are checked), endless loops, too much memory, and messages that do not
 //! parse to the same again after they were parsed and written.
 
+mod calls;
 mod daemon;
 mod information;
 mod messages;
 pub mod seeds;
 
-pub use daemon::{config, netlink, rpc};
+pub use calls::calls;
+pub use daemon::{config, netlink, rpc, users};
 pub use information::{fsctl, information, ipc, names, security};
 pub use messages::{chain, create_contexts, negotiate, ntlmssp, request, spnego};
 

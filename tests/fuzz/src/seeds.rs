@@ -161,6 +161,20 @@ fn rpc() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// A netlink datagram with one message of the module's.
+fn datagram(command: u8, payload: &[u8]) -> Vec<u8> {
+    let attribute = u16::try_from(4 + payload.len()).unwrap_or(u16::MAX);
+    let mut datagram = (20 + u32::from(attribute)).to_ne_bytes().to_vec();
+    // Family, flags, number, port; command, version.
+    datagram.extend_from_slice(&33u16.to_ne_bytes());
+    datagram.extend_from_slice(&[0; 10]);
+    datagram.extend_from_slice(&[command, 1, 0, 0]);
+    datagram.extend_from_slice(&attribute.to_ne_bytes());
+    datagram.extend_from_slice(&u16::from(command).to_ne_bytes());
+    datagram.extend_from_slice(payload);
+    datagram
+}
+
 fn security() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = elements()
         .iter()
@@ -231,10 +245,18 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         .map(utf16)
         .into(),
         "rpc" => rpc(),
-        "netlink" => (0..30u8).flat_map(|command| [after(command, &[0; 64]), after(command, &[b'a'; 1100])]).collect(),
+        "calls" => crate::calls::seeds(),
+        "netlink" => (0..30u8)
+            .flat_map(|command| [after(command, &[0; 64]), after(command, &[b'a'; 1100])])
+            .chain((1..18u8).map(|command| after(255, &datagram(command, &[0; 200]))))
+            .collect(),
+        "users" => vec![
+            b"alice:X0lUYW5kZW4gVGFnIQ==\nbob:MdbP4NFq6TG3PFnX4MCJwA==\n".to_vec(),
+            b"1:2:4294967295\n".to_vec(),
+        ],
         "config" => vec![
             b"[global]\nnetbios name = BOX\nhosts allow = 10. EXCEPT 10.1.0.0/16\n[share]\npath = /p\nread only = no\ncreate mask = 0744\n".to_vec(),
-            b"alice:X0lUYW5kZW4gVGFnIQ==\n".to_vec(),
+            b"[s]\n\tpath = /s\n\tcomment = first\n; why\n[t]\npath=/t\n[S]\ncomment=second\n".to_vec(),
             b"; comment\n# another\n[a]\npath=/a \\\n b\ninclude = /x\n".to_vec(),
         ],
         _ => return None,
