@@ -5,6 +5,7 @@
 //! Received buffers are taken apart by bounds-checked parsers alone: a message that makes no sense is dropped and logged.
 
 use std::io;
+use std::num::NonZeroI32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
@@ -186,7 +187,7 @@ pub fn split(datagram: &[u8], family: u16) -> Vec<Received> {
                 }
                 NetlinkPayload::Error(error) => messages.push(Received::Done(match error.code {
                     None => Ok(()),
-                    Some(_) => Err(error.to_io()),
+                    Some(code) => Err(os_error(code)),
                 })),
                 _ => {}
             },
@@ -197,6 +198,11 @@ pub fn split(datagram: &[u8], family: u16) -> Vec<Received> {
             .unwrap_or(&[]);
     }
     messages
+}
+
+/// The error of an answer, whose code is negative; one that has no other sign is none of the system's.
+fn os_error(code: NonZeroI32) -> io::Error {
+    io::Error::from_raw_os_error(code.get().checked_neg().unwrap_or(i32::MAX))
 }
 
 /// The length of the message at the front, if it is all there.
@@ -224,10 +230,12 @@ fn resolve(socket: &Socket) -> io::Result<u16> {
                     _ => None,
                 });
             }
-            NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
             // The acknowledgement comes last.
-            NetlinkPayload::Error(_) => {
-                return family.ok_or_else(|| io::ErrorKind::NotFound.into());
+            NetlinkPayload::Error(error) => {
+                return match error.code {
+                    Some(code) => Err(os_error(code)),
+                    None => family.ok_or_else(|| io::ErrorKind::NotFound.into()),
+                };
             }
             _ => {}
         }
@@ -271,6 +279,24 @@ mod tests {
                 Received::Done(_) => None,
             })
             .collect()
+    }
+
+    #[test]
+    fn every_code_of_an_error_is_one() {
+        for (code, wanted) in [(-2, 2), (i32::MIN, i32::MAX), (7, -7)] {
+            let mut bytes = 36u32.to_ne_bytes().to_vec();
+            // NLMSG_ERROR, flags, number, port; the code, and the header of what it answers.
+            bytes.extend(2u16.to_ne_bytes());
+            bytes.extend([0; 10]);
+            bytes.extend(i32::to_ne_bytes(code));
+            bytes.extend([0; 16]);
+            match split(&bytes, 33).pop() {
+                Some(Received::Done(Err(error))) => {
+                    assert_eq!(error.raw_os_error(), Some(wanted));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     proptest! {

@@ -145,7 +145,7 @@ impl Domains {
             (_, Some((parent, _))) => parent,
         };
         let domain = DomainInfo {
-            name: UnicodeString::new(&account.domain),
+            name: UnicodeString::with_room(&account.domain),
             sid: Unique::To(sid),
         };
         let known = self.0.iter().position(|known| *known == domain);

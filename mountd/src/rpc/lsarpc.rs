@@ -278,6 +278,7 @@ fn query_policy(
     let settings = call.server.state.settings();
     let global = &settings.config.global;
     let text = UnicodeString::new;
+    let domain = UnicodeString::with_room;
     match class.0 {
         // Nothing is audited.
         class::AUDIT_EVENTS => answer(class, audit_events(), output),
@@ -285,7 +286,7 @@ fn query_policy(
         class::PRIMARY_DOMAIN => answer(
             class,
             DomainInfo {
-                name: text(&global.workgroup),
+                name: domain(&global.workgroup),
                 sid: Unique::Null,
             },
             output,
@@ -294,7 +295,7 @@ fn query_policy(
         class::ACCOUNT_DOMAIN | class::LOCAL_ACCOUNT_DOMAIN => answer(
             class,
             DomainInfo {
-                name: text(&global.netbios_name),
+                name: domain(&global.netbios_name),
                 sid: Unique::To(with_directory(call, |directory| directory.domain())),
             },
             output,
@@ -311,9 +312,9 @@ fn query_policy(
         class::DNS_DOMAIN | class::DNS_DOMAIN_INTERNAL => answer(
             class,
             DnsDomainInfo {
-                name: text(&global.workgroup),
-                dns: text(""),
-                forest: text(""),
+                name: domain(&global.workgroup),
+                dns: domain(""),
+                forest: domain(""),
                 guid: [0; 16],
                 sid: Unique::Null,
             },

@@ -64,6 +64,8 @@ fn varying_units(d: &mut Decoder<'_>) -> Decoded<Vec<u16>> {
 pub struct UnicodeString {
     text: Option<String>,
     pending: bool,
+    /// Characters that the buffer has room for behind the text.
+    room: u16,
 }
 
 impl UnicodeString {
@@ -72,6 +74,15 @@ impl UnicodeString {
         UnicodeString {
             text: Some(text.to_owned()),
             pending: false,
+            room: 0,
+        }
+    }
+
+    /// The string `text` with room for a NUL: Windows takes names of domains for strings that end with one.
+    pub fn with_room(text: &str) -> Self {
+        UnicodeString {
+            room: 1,
+            ..UnicodeString::new(text)
         }
     }
 
@@ -82,7 +93,10 @@ impl UnicodeString {
 
     /// The characters, as many as the length's 16 bits can count.
     fn units(&self) -> Vec<u16> {
-        self.text().encode_utf16().take(MOST_UNITS).collect()
+        self.text()
+            .encode_utf16()
+            .take(MOST_UNITS.saturating_sub(usize::from(self.room)))
+            .collect()
     }
 }
 
@@ -97,7 +111,7 @@ impl Encode for UnicodeString {
         let size = u16::try_from(self.units().len() * 2).unwrap_or(u16::MAX - 1);
         e.align(e.syntax.word());
         size.put(e);
-        size.put(e);
+        size.saturating_add(self.room.saturating_mul(2)).put(e);
         match self.text {
             Some(_) => e.reference(),
             None => e.word(0),
@@ -107,7 +121,7 @@ impl Encode for UnicodeString {
     fn put_deferred(&self, e: &mut Encoder) {
         if self.text.is_some() {
             let units = self.units();
-            e.word(units.len());
+            e.word(units.len().saturating_add(usize::from(self.room)));
             e.word(0);
             e.word(units.len());
             units.iter().for_each(|unit| e.bytes(&unit.to_le_bytes()));
@@ -118,10 +132,11 @@ impl Encode for UnicodeString {
 impl Decode for UnicodeString {
     fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
         d.align(d.syntax.word())?;
-        let (_size, _most) = (u16::get(d)?, u16::get(d)?);
+        let (size, most) = (u16::get(d)?, u16::get(d)?);
         Ok(UnicodeString {
             text: None,
             pending: d.word()? != 0,
+            room: most.saturating_sub(size) / 2,
         })
     }
 

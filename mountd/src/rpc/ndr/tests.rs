@@ -67,6 +67,27 @@ fn ndr64_widens_pointers_and_counts() {
 }
 
 #[test]
+fn counted_strings_may_have_room() {
+    let mut e = Encoder::new(Syntax::Ndr);
+    e.param(&UnicodeString::with_room("ab"));
+    assert_eq!(
+        e.finish(),
+        [4, 0, 6, 0, 0, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, b'a', 0, b'b', 0]
+    );
+}
+
+#[test]
+fn narrow_arms_of_unions_stand_at_four_bytes() {
+    let mut e = Encoder::new(Syntax::Ndr);
+    e.param(&EnumLevel {
+        level: Enum(6),
+        arm: Enum(3),
+    });
+    e.param(&1u32);
+    assert_eq!(e.finish(), [6, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0]);
+}
+
+#[test]
 fn counts_beyond_the_data_are_refused() {
     let stub = [0, 0, 2, 0, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(

@@ -72,9 +72,10 @@ impl<T: Align> Align for EnumLevel<T> {
 
 impl<T: Encode> Encode for EnumLevel<T> {
     fn put(&self, e: &mut Encoder) {
-        // NDR64 aligns tag and arm as the widest arm of the union: in every one of these that is a pointer or as wide.
+        // Tag and arm are aligned as the widest arm of the union, in every one of these a pointer or as wide; NDR does so to the arm
+        // alone, and the widest there is of four bytes or what this arm wants.
         let widest = match e.syntax {
-            Syntax::Ndr => T::alignment(e.syntax),
+            Syntax::Ndr => T::alignment(e.syntax).max(4),
             Syntax::Ndr64 => e.syntax.word(),
         };
         if e.syntax == Syntax::Ndr64 {
@@ -93,7 +94,7 @@ impl<T: Encode> Encode for EnumLevel<T> {
 impl<T: Decode> Decode for EnumLevel<T> {
     fn get(d: &mut Decoder<'_>) -> Decoded<Self> {
         let widest = match d.syntax {
-            Syntax::Ndr => T::alignment(d.syntax),
+            Syntax::Ndr => T::alignment(d.syntax).max(4),
             Syntax::Ndr64 => d.syntax.word(),
         };
         if d.syntax == Syntax::Ndr64 {
