@@ -36,7 +36,7 @@ endif
 # What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
-.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check fmt doc check-in-tree test test-debug soak run shell bench fuzz miri help setup list
+.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check audit fmt doc check-in-tree test test-debug soak run shell bench fuzz miri help setup list
 
 all: modules tools
 
@@ -58,6 +58,8 @@ help:
 	@echo
 	@echo 'Working on it:'
 	@echo '  make check          gates: rustfmt, clippy, unsafe only below src/linux, no panics in proto and model, SPDX, licences of crates'
+	@echo '  make audit          crates that were taken back (yanked), and advisories about them (RustSec, from github.com'
+	@echo '                      or KSMBD_ADVISORY_DB); make test asks for both, too, and skips what it cannot reach'
 	@echo '  make fmt            format with the kernel'\''s rustfmt settings'
 	@echo '  make doc            documentation of the crates that cargo builds'
 	@echo '  make check-in-tree  build as fs/smb/server of an unpacked linux-source'
@@ -149,7 +151,7 @@ clean:
 	find Kbuild src -name '*.o' -o -name '*.ko' -o -name '*.cmd' -o -name '*.rmeta' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.d' | xargs -r rm -f
 	rm -f ksmbd.ko ksmbd.o ksmbd.mod ksmbd.mod.c ksmbd.mod.o .ksmbd*.cmd .module-common.o .*.cmd modules.order Module.symvers src/linux/sys/bindings.rs
 
-check fmt doc check-in-tree list setup:
+check audit fmt doc check-in-tree list setup:
 	@$(VM) $@
 
 test:

@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import advisories  # noqa: E402
 import bench  # noqa: E402
 import build  # noqa: E402
 import cargo  # noqa: E402
@@ -21,7 +22,7 @@ from report import Report, Stop  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak", "fuzz"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "audit", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak", "fuzz"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
@@ -74,6 +75,10 @@ def main():
         report = Report()
         gates.run(report)
         return report.summary()
+    elif options.command == "audit":
+        report = Report()
+        advisories.run(report)
+        return report.summary() or int(bool(report.skipped))
     elif options.command == "fmt":
         gates.format_sources()
     elif options.command == "doc":

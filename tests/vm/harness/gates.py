@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 
+import advisories
 import build
 import licences
 from report import Stop, say
@@ -203,6 +204,7 @@ def run(report):
     """Each gate as a named test."""
     for name, gate in GATES.items():
         judge(report, name, gate)
+    advisories.run(report)
 
 
 def judge(report, name, gate):
