@@ -231,6 +231,51 @@ fn shares_are_edited_in_place() {
     );
 }
 
+/// What a person at a terminal types, and what is on the screen then.
+fn at_terminal(command: &mut Command, typed: &str) -> (i32, String) {
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let mut child = command
+        .env_remove("KSMBD_LOG")
+        .env_remove("JOURNAL_STREAM")
+        .stdin(Stdio::from(terminal.slave))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut keyboard = fs::File::from(terminal.master);
+    keyboard.write_all(typed.as_bytes()).expect("typing");
+    let mut said = String::new();
+    let mut screen = child.stderr.take().expect("a screen");
+    std::io::Read::read_to_string(&mut screen, &mut said).expect("UTF-8");
+    let status = child.wait().expect("the program ends");
+    (status.code().expect("no signal"), said)
+}
+
+#[test]
+fn a_person_goes_through_the_keys_of_a_share() {
+    let place = Place::new("[s]\n\tcomment = old\n\tpath = /srv # here\n\tread only = no\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ksmbd-addshare"));
+    command.arg("-C").arg(place.config());
+    // Another key first, and a wrong one; then `path` stays, `comment` is new, and it ends.
+    let typed = "read only = yes\nfrob = x\n\nnew\n\u{4}";
+    let (status, said) = at_terminal(command.args(["-u", "s"]), typed);
+    assert_eq!(status, 0, "{said}");
+    for part in [
+        "comment [old]: ",
+        "`frob' is not a known key",
+        "Updated share `s'",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing in {said}");
+    }
+    assert_eq!(
+        fs::read_to_string(place.config()).unwrap(),
+        "[s]\n\tcomment = new\n\tpath = /srv # here\n\tread only = yes\n"
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ksmbd-addshare"));
+    command.arg("-C").arg(place.config());
+    assert_eq!(at_terminal(command.arg("other"), "\u{4}").0, 1);
+}
+
 #[test]
 fn what_the_daemon_could_not_use_changes_nothing() {
     let place = Place::new("[global]\n");

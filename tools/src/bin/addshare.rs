@@ -2,6 +2,7 @@
 
 //! `ksmbd.addshare`(8).
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
         .filter_map(|option| known(option))
         .collect();
     if arguments.option.is_empty() && action != Action::Delete {
-        changes = ask()?;
+        changes = ask(&arguments.config, share)?;
     }
     if fold_name(share) == GLOBAL {
         keep_defaults(&mut changes);
@@ -140,28 +141,91 @@ fn change(option: &str) -> anyhow::Result<Change> {
     }
 }
 
-/// Asks for the keys, one in each line, until an empty line or the end of the input.
-fn ask() -> anyhow::Result<Vec<Change>> {
-    let is_terminal = io::IsTerminal::is_terminal(&io::stdin());
+/// What is set where no option was given: lines of a script until an empty one or the end, or what a person fills in.
+fn ask(path: &Path, share: &str) -> anyhow::Result<Vec<Change>> {
+    if io::IsTerminal::is_terminal(&io::stdin()) {
+        return fill_in(&present(path, share)?);
+    }
     let mut changes = Vec::new();
-    loop {
-        if is_terminal {
-            eprint!("key = value (empty line ends): ");
-            io::stderr().flush()?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            return Ok(changes);
         }
-        let mut line = String::new();
-        match io::stdin().lock().read_line(&mut line)? {
-            0 if changes.is_empty() => bail!("no option was given"),
-            0 => return Ok(changes),
-            _ if line.trim().is_empty() => return Ok(changes),
-            _ => {}
-        }
-        match change(line.trim_end_matches(['\n', '\r'])) {
-            Ok(change) => changes.push(change),
-            Err(error) if is_terminal => log::error!("{error:#}"),
-            Err(error) => return Err(error),
+        changes.push(change(&line)?);
+    }
+    if changes.is_empty() {
+        bail!("no option was given");
+    }
+    Ok(changes)
+}
+
+/// The share's present values.
+fn present(path: &Path, share: &str) -> anyhow::Result<BTreeMap<Key, String>> {
+    let document = match Document::load(path) {
+        Ok(document) => document,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let sections = document.sections.iter();
+    let entries = sections
+        .filter(|section| fold_name(&section.name) == fold_name(share))
+        .flat_map(|section| &section.entries);
+    let mut values = BTreeMap::new();
+    for entry in entries {
+        if let Lookup::Known(key) = Key::lookup(&entry.key) {
+            values.entry(key).or_insert_with(|| entry.value.clone());
         }
     }
+    Ok(values)
+}
+
+/// Goes through the keys of a share, as the C program's form does: return goes on, the end of the input ends and keeps the rest.
+fn fill_in(present: &BTreeMap<Key, String>) -> anyhow::Result<Vec<Change>> {
+    // Other names of `read only`.
+    let others = [Key::Writable, Key::Writeable, Key::WriteOk];
+    eprintln!(
+        "<enter> keeps the value and goes on; - removes it; <control-d> ends.\n\
+         `key = value' sets another one. ksmbd.conf(5) explains them."
+    );
+    let mut changes: Vec<Change> = Vec::new();
+    let mut keys: Vec<Key> = Key::ALL
+        .iter()
+        .copied()
+        .filter(|key| key.is_for_share() && !others.contains(key))
+        .collect();
+    // What is set comes first, and what a share cannot do without.
+    keys.sort_by_key(|key| (!present.contains_key(key), *key != Key::Path));
+    let mut keys = keys.into_iter().peekable();
+    while let Some(key) = keys.peek().copied() {
+        let value = present.get(&key).map_or("", String::as_str);
+        eprint!("{} [{value}]: ", key.name());
+        io::stderr().flush()?;
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 {
+            eprintln!();
+            break;
+        }
+        match line.trim() {
+            "" => drop(keys.next()),
+            "-" => {
+                changes.push((key, String::new()));
+                keys.next();
+            }
+            text if text.contains('=') => match change(text) {
+                Ok(change) => changes.push(change),
+                Err(error) => log::error!("{error:#}"),
+            },
+            text => {
+                changes.push((key, text.to_owned()));
+                keys.next();
+            }
+        }
+    }
+    if changes.is_empty() && present.is_empty() {
+        bail!("no option was given");
+    }
+    Ok(changes)
 }
 
 /// Refuses a change after which the daemon could not use the configuration, and says so if the share could not be served.
