@@ -12,6 +12,7 @@ pub(crate) mod parked;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod table;
+mod traffic;
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -39,6 +40,7 @@ use answers::Answers;
 pub(crate) use negotiated::Negotiated;
 use outbox::Outbox;
 use parked::ParkedTable;
+use traffic::Traffic;
 
 /// Frames of one connection that may be in work at a time before anybody logged in.
 const MAX_FRAMES_UNAUTHENTICATED: u32 = 4;
@@ -249,6 +251,7 @@ pub(crate) struct Connection {
     ended: Atomic<bool>,
     /// Milliseconds of the monotonic clock at the last request.
     last_active: Atomic<u64>,
+    pub(crate) traffic: Traffic,
     #[pin]
     window: Mutex<Window>,
     #[pin]
@@ -288,6 +291,7 @@ impl Connection {
                 next_async_id: Atomic::new(1),
                 ended: Atomic::new(false),
                 last_active: Atomic::new(time::monotonic_ms()),
+                traffic: Traffic::new(),
                 window <- new_mutex!(Window::new()),
                 load <- new_mutex!(Load { frames: 0, working: 0, bytes: 0 }),
                 load_changed <- new_condvar!(),

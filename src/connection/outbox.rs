@@ -116,7 +116,11 @@ impl Connection {
         let pages = reply.take_payload();
         let (buffer, _) = reply.parts_mut();
         let sent = match buffer.get(at..) {
-            Some(bytes) => self.transport.send(bytes, pages),
+            Some(bytes) => {
+                let payload = pages.as_ref().map_or(0, |pages| pages.len());
+                self.traffic.went(bytes.len().saturating_add(payload));
+                self.transport.send(bytes, pages)
+            }
             None => Err(EINVAL),
         };
         drop(reply);

@@ -150,6 +150,7 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
         }
         Ok::<_, Error>(room.len())
     })?;
+    conn.traffic.came(len);
     Ok(Frame {
         buffer,
         start: 0,

@@ -82,6 +82,15 @@ pub struct Connection {
     pub credits: String,
     /// Requests in work.
     pub requests_in_work: u32,
+    /// Messages that came: requests, or compounds of them.
+    #[serde(serialize_with = "as_text")]
+    pub messages: u64,
+    /// Bytes that came.
+    #[serde(serialize_with = "as_text")]
+    pub bytes_received: u64,
+    /// Bytes that went.
+    #[serde(serialize_with = "as_text")]
+    pub bytes_sent: u64,
     /// Seconds since its last request.
     pub idle_seconds: u64,
 }
@@ -386,6 +395,9 @@ fn connection(record: &Record) -> Connection {
         sessions: value(record, "sessions"),
         credits: value(record, "credits"),
         requests_in_work: value(record, "requests_in_work"),
+        messages: value(record, "messages"),
+        bytes_received: value(record, "bytes_received"),
+        bytes_sent: value(record, "bytes_sent"),
         idle_seconds: value(record, "idle_seconds"),
     }
 }

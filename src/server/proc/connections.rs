@@ -49,6 +49,9 @@ impl List for Clients {
         seq_print!(out, "credits:\t{}/{most}\n", conn.credits());
         seq_print!(out, "sessions:\t{}\n", conn.channels.count());
         seq_print!(out, "requests_in_work:\t{}\n", conn.requests());
+        seq_print!(out, "messages:\t{}\n", conn.traffic.frames());
+        seq_print!(out, "bytes_received:\t{}\n", conn.traffic.received());
+        seq_print!(out, "bytes_sent:\t{}\n", conn.traffic.sent());
         let features = [
             (negotiated.is_some(), "sign"),
             (negotiated.is_some_and(|n| n.cipher.is_some()), "encrypt"),

@@ -137,6 +137,9 @@ impl Status {
                 "Encryption",
                 "Credits",
                 "In work",
+                "Messages",
+                "Received",
+                "Sent",
                 "Idle",
             ],
         );
@@ -155,6 +158,9 @@ impl Status {
                 conn.encryption.clone(),
                 conn.credits.clone(),
                 conn.requests_in_work.to_string(),
+                conn.messages.to_string(),
+                bytes(conn.bytes_received),
+                bytes(conn.bytes_sent),
                 duration(conn.idle_seconds),
             ]);
         }
@@ -211,6 +217,18 @@ fn duration(seconds: u64) -> String {
         3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// Bytes as `532`, `97K`, `12M`, `3G`, `8T`: at most four digits.
+fn bytes(number: u64) -> String {
+    let mut rest = number;
+    for unit in ["", "K", "M", "G"] {
+        if rest < 10_000 {
+            return format!("{rest}{unit}");
+        }
+        rest /= 1_024;
+    }
+    format!("{rest}T")
 }
 
 /// A title, a head and rows of as many cells.

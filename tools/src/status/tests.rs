@@ -17,7 +17,7 @@ fn module() -> tempfile::TempDir {
             signing:\tauto\nencryption:\tauto\nmax_connections:\t128\nmax_open_files:\t10000\nipc_last_active_seconds:\t3\n\
             clients:\t1\nsessions:\t1\nopen_files:\t2\n\n"),
         ("clients", "client:\t192.0.2.7\nport:\t50000\nserver:\t192.0.2.1\nconnection:\t1\ntransport:\ttcp\nstate:\tgood\n\
-            dialect:\t0x0311\ncredits:\t512/8192\nsessions:\t1\nrequests_in_work:\t0\nfeatures:\tsign,encrypt\nsigning:\taes-gmac\n\
+            dialect:\t0x0311\ncredits:\t512/8192\nsessions:\t1\nrequests_in_work:\t0\nmessages:\t12345\nbytes_received:\t9999\nbytes_sent:\t123456789\nfeatures:\tsign,encrypt\nsigning:\taes-gmac\n\
             encryption:\taes128-gcm\nidle_seconds:\t4\n\n"),
         ("sessions/sessions", "client:\t192.0.2.7\nconnection:\t1\nuser:\talice\naccount_type:\tuser\nuid:\t1000\nid:\t12297829382473034410\n\
             state:\tvalid\ndialect:\t0x0311\nmust_sign:\tyes\nmust_encrypt:\tno\nage_seconds:\t3725\nidle_seconds:\t4\nchannels:\t1\n\
@@ -79,8 +79,8 @@ Locks
   sh\u{e4}re  alice  exclusive  0       18446744073709551615  dir/f
 
 Connections
-  Client           Server     State  Dialect  Signing   Encryption  Credits   In work  Idle
-  192.0.2.7:50000  192.0.2.1  good   SMB3_11  aes-gmac  aes128-gcm  512/8192  0        4s
+  Client           Server     State  Dialect  Signing   Encryption  Credits   In work  Messages  Received  Sent  Idle
+  192.0.2.7:50000  192.0.2.1  good   SMB3_11  aes-gmac  aes128-gcm  512/8192  0        12345     9999      117M  4s
 "
     );
 }
@@ -94,6 +94,7 @@ fn json_is_for_programs() {
     assert_eq!(value["open_files"][0]["type"], "file");
     assert_eq!(value["server"]["tcp_port"], 445);
     assert_eq!(value["connections"][0]["encryption"], "aes128-gcm");
+    assert_eq!(value["connections"][0]["bytes_sent"], "123456789");
 }
 
 #[test]

@@ -133,6 +133,8 @@ def table_and_json(server):
             told = status(server)
             check(any(entry["name"] == "report.txt" for entry in told["open_files"]), f"{told['open_files']}")
             check(told["server"]["state"] == "running" and told["version"], f"{told['server']}")
+            conn = told["connections"][0]
+            check(int(conn["messages"]) > 5 and int(conn["bytes_received"]) > 500 and int(conn["bytes_sent"]) > 500, f"the counters count nothing: {conn}")
             top = subprocess.Popen([server.tool("control"), "--top=1"], stdout=subprocess.PIPE, text=True)
             heads = 0
             for line in top.stdout:
