@@ -193,6 +193,14 @@ impl Config {
         })
     }
 
+    /// Whether a server with this configuration listens where one with `other` does.
+    pub(crate) fn listens_as(&self, other: &Config) -> bool {
+        let mut names = self.interfaces.iter().zip(&other.interfaces);
+        self.tcp_port == other.tcp_port
+            && self.interfaces.len() == other.interfaces.len()
+            && names.all(|(one, another)| one.as_slice() == another.as_slice())
+    }
+
     /// The largest frame that an authenticated client may send, bytes: its payload and room for headers and names.
     pub(crate) fn max_frame(&self) -> usize {
         let payload = self.max_write.max(self.max_transact);

@@ -79,7 +79,8 @@ impl Lifecycle {
 
 impl Server {
     /// Takes over the configuration of a daemon that announced itself from netlink port `port`, and starts to listen if
-    /// nothing listens yet. A daemon that is started while the server runs takes over from its predecessor.
+    /// nothing listens yet. A daemon that is started while the server runs takes over from its predecessor, and one that
+    /// announces itself again has read its configuration anew: connections stay, and what was agreed on with them.
     pub(crate) fn start(self: &Arc<Self>, port: u32, startup: &Startup<'_>) -> Result {
         // The netlink lock is held here: whoever resets or shuts down may be waiting for an answer that needs it.
         let _turn = self.control.try_lock().ok_or(EBUSY)?;
@@ -87,6 +88,7 @@ impl Server {
             return Err(EBUSY);
         }
         let config = Arc::new(Config::from_startup(startup)?, GFP_KERNEL)?;
+        let old = self.config();
         self.set_config(config.clone());
         self.shares.clear();
         self.link.daemon_arrived(port);
@@ -97,8 +99,22 @@ impl Server {
                 self.link.daemon_left(port);
                 return Err(error);
             }
+        } else if !config.listens_as(&old) {
+            return self.listen_elsewhere(&config, &old);
         }
         Ok(())
+    }
+
+    /// Listens where `config` says, and not any more where `old` said. If that fails, everything is as it was.
+    fn listen_elsewhere(self: &Arc<Self>, config: &Arc<Config>, old: &Arc<Config>) -> Result {
+        self.listeners.stop();
+        self.listeners.start(self, config).inspect_err(|_| {
+            self.listeners.stop();
+            self.set_config(old.clone());
+            if let Err(error) = self.listeners.start(self, old) {
+                pr_err!("nothing listens any more: {:?}\n", error);
+            }
+        })
     }
 
     /// Ends every connection and waits for a daemon anew.

@@ -39,7 +39,7 @@ const MECHS_WITHOUT_KERBEROS: &[Mech] = &[Mech::Ntlmssp];
 
 /// Agrees on a dialect. A second NEGOTIATE ends the connection.
 pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
-    let config = cx.server().config();
+    let config = cx.conn.config.clone();
     if FrameKind::of(cx.pdu) == Ok(FrameKind::Smb1) {
         return multi_protocol(cx, &config, reply);
     }

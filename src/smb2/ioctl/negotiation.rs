@@ -22,7 +22,8 @@ pub(super) fn validate(cx: &Context<'_>, control: &mut Control<'_>) -> Handled {
         guid: said.guid,
         security_mode: said.security_mode,
     };
-    let range = cx.server().config().dialects;
+    // Of when the connection began, as in the negotiation.
+    let range = cx.conn.config.dialects;
     let is_same = validates(
         &negotiated.offer,
         &offer,
