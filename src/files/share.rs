@@ -119,6 +119,10 @@ impl Share {
         self.has(share_flag::CROSS_MOUNT)
     }
 
+    pub(crate) fn is_continuously_available(&self) -> bool {
+        self.has(share_flag::CONTINUOUS_AVAILABILITY)
+    }
+
     pub(crate) fn hides_unreadable(&self) -> bool {
         self.has(share_flag::HIDE_UNREADABLE)
     }

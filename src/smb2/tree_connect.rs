@@ -47,7 +47,8 @@ pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Re
     }
     cx.reply_tree_id = Some(tree.id);
     cx.related.tree_id = tree.id;
-    reply.body(16, |w| answer(&tree).write(w))?;
+    let dialect = cx.negotiated()?.dialect;
+    reply.body(16, |w| answer(&tree, dialect).write(w))?;
     Ok(NtStatus::SUCCESS)
 }
 
@@ -222,7 +223,7 @@ fn status_of(status: u16) -> NtStatus {
     }
 }
 
-fn answer(tree: &Tree) -> Answer {
+fn answer(tree: &Tree, dialect: Dialect) -> Answer {
     let share = &tree.share;
     if share.is_pipe() {
         // What Windows grants on IPC$: everything that a pipe knows.
@@ -240,10 +241,14 @@ fn answer(tree: &Tree) -> Answer {
     if share.hides_unreadable() {
         flags |= ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
     }
+    let mut capabilities = ShareCapabilities::default();
+    if share.is_continuously_available() && dialect >= Dialect::V3_0 {
+        capabilities |= ShareCapabilities::CONTINUOUS_AVAILABILITY;
+    }
     Answer {
         share_type: ShareType::DISK,
         flags,
-        capabilities: ShareCapabilities::default(),
+        capabilities,
         maximal_access: AccessMask::from_bits(tree.maximal_access.0),
     }
 }

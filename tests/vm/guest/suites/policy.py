@@ -119,6 +119,48 @@ def admin_users(server):
         os.unlink(f"{ROOT}/{name}")
 
 
+BIG = 100_007
+
+
+@suite.test("shares", lacks={**OURS_ONLY, "ours-module": "the C daemon has not these keys"}, timeout=240)
+def shares(server):
+    """Keys of shares, each beside one that is without: addresses, ids beyond 16 bits, encryption, continuous availability."""
+    run("groupadd", "-g", str(BIG), "large")
+    run("useradd", "-M", "-s", "/bin/false", "-u", str(BIG), "-g", "large", "large")
+    server.reset()
+    server.start({
+        "plain": {"path": ROOT},
+        "near": {"path": ROOT, "hosts allow": "127.0.0.0/8 EXCEPT 127.0.0.99", "hosts deny": "ALL"},
+        "far": {"path": ROOT, "hosts allow": "127.0.0.0/8 EXCEPT 127.0.0.0/30"},
+        "denied": {"path": ROOT, "hosts deny": "192.0.2. 127.0.0.1"},
+        "large": {"path": ROOT, "force user": "large", "force group": "large"},
+        "sealed": {"path": ROOT, "smb3 encryption": "mandatory"},
+        "available": {"path": ROOT, "continuous availability": "yes"},
+    })
+    for name, good in (("plain", True), ("near", True), ("far", False), ("denied", False)):
+        result = client.smbclient(name, "ls", ok=False)
+        check((result.status == 0) == good and (good or "NT_STATUS_ACCESS_DENIED" in result.output), f"{name}: {result}")
+    check("far" in server.log_tail() or "hosts allow" in open(server.daemon_log, encoding="utf-8").read(), "the reason is not told")
+    client.smbclient("large", "put /etc/passwd mine; mkdir folder")
+    for name in ("mine", "folder"):
+        made = os.stat(f"{ROOT}/{name}")
+        check((made.st_uid, made.st_gid) == (BIG, BIG), f"{name} belongs to {made.st_uid}:{made.st_gid}")
+    os.unlink(f"{ROOT}/mine")
+    os.rmdir(f"{ROOT}/folder")
+    check(client.smbclient("sealed", "ls").status == 0, "a client that can encrypt is refused")
+    refused(client.try_mount("sealed", vers="2.1"), errno.EACCES)
+    told = {}
+    for name in ("plain", "sealed", "available"):
+        with client.mounted(name) as where:
+            os.listdir(where)
+            with open("/proc/fs/cifs/DebugData", encoding="utf-8") as file:
+                text = file.read()
+            told[name] = ("CONTINUOUS AVAILABILITY" in text, "ncrypted" in text)
+    check([told[name][0] for name in ("plain", "sealed", "available")] == [False, False, True], f"continuous availability: {told}")
+    check([told[name][1] for name in ("plain", "sealed", "available")] == [False, True, False], f"encryption: {told}")
+    server.control_stop()
+
+
 def listens_on(name):
     """Whether something listens on the SMB port of the interface `name`."""
     return f"%{name}:" in run("ss", "-Hltn", "sport = :445").output
