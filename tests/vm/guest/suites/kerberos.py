@@ -252,8 +252,12 @@ def tokens_large(_server):
 
 
 @suite.test("tokens.refused", lacks=STOCK)
-def tokens_refused(_server):
-    """What is wrong with a ticket is for the server's log; the client only learns that it may not log in."""
+def tokens_refused(server):
+    """What is wrong with a ticket is for the server's log, in one line; the client only learns that it may not log in."""
+    def told():
+        with open(server.daemon_log, encoding="utf-8") as file:
+            return [line for line in file if "Kerberos login" in line and "refused" in line]
+
     wrong = {
         "has expired": tickets.Ticket(machine.USER, life=-30),
         "is not valid yet": tickets.Ticket(machine.USER, began=300),
@@ -263,6 +267,7 @@ def tokens_refused(_server):
         "has too long a name": tickets.Ticket("n" * 60),
     }
     for what, ticket in wrong.items():
+        before = len(told())
         raw = tickets.Client()
         token = tickets.init([tickets.KRB5], ticket.token())
         try:
@@ -270,6 +275,8 @@ def tokens_refused(_server):
         except Exception as problem:
             raise type(problem)(f"a ticket that {what}: {problem}") from problem
         raw.close_socket()
+        lines = told()[before:]
+        check(len(lines) == 1 and lines[0].split("refused", 1)[1].strip(": \n"), f"a ticket that {what} is told with {lines}")
 
 
 @suite.test("tokens.replay", lacks=STOCK)
