@@ -18,3 +18,4 @@ pub mod spnego;
 pub mod startup;
 pub mod state;
 pub mod worker;
+pub mod wsd;

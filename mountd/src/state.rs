@@ -283,6 +283,11 @@ impl State {
         self
     }
 
+    /// Whether the module is one of ours: it tells which logins it refuses, and takes new global keys while it runs.
+    pub fn module_tells(&self) -> bool {
+        self.module_tells
+    }
+
     /// Number of tree connects to a share.
     pub fn users_of(&self, share: &str) -> u32 {
         let share = fold_name(share);

@@ -12,8 +12,10 @@ use std::thread;
 
 use anyhow::{bail, Context};
 use ksmbd_tools::account::System;
+use ksmbd_tools::config::{Config, Global};
 use ksmbd_tools::control::Module;
-use ksmbd_tools::{paths, subauth};
+use ksmbd_tools::paths;
+use ksmbd_tools::subauth::{self, SubAuth};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -23,6 +25,7 @@ use smb_proto::ipc::Command;
 use crate::dispatch::{self, Server};
 use crate::link::{Link, Message, Received};
 use crate::state::{self, Sources, State};
+use crate::wsd::Discovery;
 use crate::{discovery, list, startup};
 
 /// Threads that answer. More than one, because asking for a user may take its time.
@@ -56,7 +59,7 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
         .kerberos
         .check(&server.state.settings().config.global);
     let queue = start_threads(&server, &link)?;
-    link.send(Command::StartingUp, startup)
+    link.send(Command::StartingUp, startup.clone())
         .context("sending the start-up request")?;
     let mut events = Events {
         link,
@@ -64,9 +67,13 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
         queue,
         server,
         sources: sources.clone(),
+        startup,
+        sub_auth,
+        discovery: Discovery::default(),
         is_ready: false,
     };
     while events.next()? {}
+    events.discovery.withdraw();
     log::info!("worker ends");
     Ok(())
 }
@@ -135,6 +142,10 @@ struct Events {
     queue: SyncSender<Message>,
     server: Arc<Server>,
     sources: Sources,
+    /// What the module was told at last.
+    startup: Vec<u8>,
+    sub_auth: SubAuth,
+    discovery: Discovery,
     is_ready: bool,
 }
 
@@ -197,26 +208,61 @@ impl Events {
                 Received::Done(outcome) if !self.is_ready => {
                     outcome.context("the module refused the start-up request (see the kernel's log; is another daemon running?)")?;
                     self.is_ready = true;
-                    discovery::publish(&self.server.state.settings().config);
+                    self.announce(&self.server.state.settings().config);
                     ready();
                 }
                 Received::Done(Ok(())) => {}
-                Received::Done(Err(error)) => log::warn!("the module refused an answer: {error}"),
+                Received::Done(Err(error)) => {
+                    // Should it have been the global keys, the next reload tells them again.
+                    self.startup.clear();
+                    log::warn!("the module refused an answer, or new global keys: {error}");
+                }
             }
         }
         Ok(())
     }
 
-    fn reload(&self) {
+    /// Tells those who look for servers, as far as the configuration wants it.
+    fn announce(&self, config: &Config) {
+        discovery::publish(config);
+        self.discovery.publish(&config.global);
+    }
+
+    fn reload(&mut self) {
         match state::load(&self.sources, self.server.state.accounts()) {
             Ok(settings) => {
-                discovery::publish(&settings.config);
+                if let Err(error) = self.tell_globals(&settings.config.global) {
+                    log::error!("reload refused, the running configuration stays: {error:#}");
+                    return;
+                }
+                self.announce(&settings.config);
                 self.server.kerberos.check(&settings.config.global);
                 self.server.state.replace(settings);
                 log::info!("configuration and users reloaded");
             }
             Err(reason) => log::error!("reload refused, the running configuration stays: {reason}"),
         }
+    }
+
+    /// Tells the module of global keys that changed. The C module takes them from a new daemon only.
+    fn tell_globals(&mut self, global: &Global) -> anyhow::Result<()> {
+        let startup = startup::payload(global, self.sub_auth).map_err(|_| {
+            anyhow::anyhow!("a text of the configuration is too long for the module")
+        })?;
+        if startup == self.startup {
+            return Ok(());
+        }
+        if !self.server.state.module_tells() {
+            log::warn!(
+                "global keys have changed: this module takes them when the server is started anew"
+            );
+            return Ok(());
+        }
+        self.link
+            .send(Command::StartingUp, startup.clone())
+            .context("telling the module")?;
+        self.startup = startup;
+        Ok(())
     }
 
     fn list(&self) {

@@ -73,6 +73,7 @@ keys! {
     SmbdMaxIo = "smbd max io size", Global;
     TcpPort = "tcp port", Global;
     Workgroup = "workgroup", Global;
+    WsDiscovery = "ws discovery register", Global;
 
     GuestAccount = "guest account", Both;
     MaxConnections = "max connections", Both;

@@ -113,6 +113,8 @@ pub struct Global {
     pub tcp_port: u16,
     /// Workgroup.
     pub workgroup: String,
+    /// Whether Windows finds the server by WS-Discovery.
+    pub ws_discovery: bool,
 }
 
 /// A whole configuration.
@@ -358,6 +360,9 @@ fn map_to_guest(text: &str) -> Value<MapToGuest> {
 }
 
 impl Global {
+    /// The NetBIOS name of a server that is given none.
+    pub const NETBIOS_NAME: &'static str = "KSMBD SERVER";
+
     fn build(values: &Values, findings: &mut Findings) -> Self {
         let f = findings;
         let text = |most: usize| move |text: &str| value::text(text, most);
@@ -406,7 +411,7 @@ impl Global {
                 .unwrap_or(0),
             netbios_name: values
                 .read(Key::NetbiosName, f, text(15))
-                .unwrap_or_else(|| "KSMBD SERVER".into()),
+                .unwrap_or_else(|| Global::NETBIOS_NAME.into()),
             restrict_anonymous: values
                 .read(Key::RestrictAnonymous, f, |text| value::number(text, 0, 2))
                 .unwrap_or(0),
@@ -447,6 +452,9 @@ impl Global {
             workgroup: values
                 .read(Key::Workgroup, f, text(63))
                 .unwrap_or_else(|| "WORKGROUP".into()),
+            ws_discovery: values
+                .read(Key::WsDiscovery, f, value::boolean)
+                .unwrap_or(false),
         };
         global.check(values, f);
         global

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The daemon in trouble: killed, replaced, reloaded under load; broken files; messages from strangers; refusals that are told."""
 
+import json
 import os
 import random
 import signal
@@ -9,9 +10,12 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.request
+import uuid
+from xml.etree import ElementTree
 
 from lib import client, machine, servers
-from lib.proc import check, run, wait_for
+from lib.proc import Failure, check, run, wait_for
 from lib.registry import Suite
 
 suite = Suite("daemon", cost=120)
@@ -41,6 +45,11 @@ def worker(server):
     """The worker's process id: the child of the manager."""
     children = run("pgrep", "-P", str(server.daemon.pid), ok=False).output.split()
     return int(children[0]) if children else None
+
+
+def status(server, part):
+    """A part of what ksmbd.control --status tells."""
+    return json.loads(run(server.tool("control"), "--status", "--json").output)[part]
 
 
 class Writer(threading.Thread):
@@ -132,6 +141,47 @@ def reload(server):
     check("tcp port = many" in server.log_tail() or "reload refused" in open(server.daemon_log, encoding="utf-8").read(), "the broken configuration was not told")
     machine.write(CONF, good)
     run(server.tool("control"), "-r")
+
+
+@suite.test("reload.globals", timeout=240, lacks=NO_MODULE)
+def reload_globals(server):
+    """Global keys act at once on those who come, by port, dialect, and encryption; who is there works on through all of it."""
+    def configure(**keys):
+        machine.write(CONF, servers.conf_text({**servers.GLOBALS, **keys}, {"share": {**servers.SHARE, "path": ROOT}}))
+        run(server.tool("control"), "-r")
+
+    def says(port=servers.PORT, *options):
+        ask = ("smbclient", f"//{client.HOST}/share", f"-U{machine.USER}%{machine.PASSWORD}", f"-p{port}", *options, "-cls")
+        return run(*ask, ok=False, timeout=60)
+
+    def listens(port):
+        return run("ss", "-Hltn", f"sport = :{port}").output.strip() != ""
+
+    old = ("-mSMB2_10", "--option=client min protocol=SMB2_10")
+    with client.mounted("share") as where:
+        writer = Writer(where)
+        writer.start()
+        connection = {entry["id"] for entry in status(server, "connections")}
+        try:
+            check(says(servers.PORT, *old).status == 0, "SMB 2.1 is not spoken to begin with")
+            configure(**{"server min protocol": "SMB3_11"})
+            wait_for("SMB 2.1 to be refused", lambda: says(servers.PORT, *old).status != 0)
+            check(says().status == 0, "SMB 3.1.1 is refused")
+            configure()
+            wait_for("SMB 2.1 to be spoken again", lambda: says(servers.PORT, *old).status == 0)
+            configure(**{"smb3 encryption": "mandatory"})
+            wait_for("who cannot encrypt to be refused", lambda: says(servers.PORT, *old).status != 0)
+            check(says(servers.PORT, "--client-protection=encrypt").status == 0, "encryption is refused")
+            configure(**{"tcp port": "4450"})
+            wait_for("the other port to be served", lambda: listens(4450) and not listens(servers.PORT))
+            check(says(4450).status == 0, "the other port is not served")
+            configure()
+            wait_for("the first port to be served again", lambda: listens(servers.PORT) and not listens(4450))
+            check(says(servers.PORT, *old).status == 0, "SMB 2.1 is still refused")
+            check(connection <= {entry["id"] for entry in status(server, "connections")}, "the client had to connect anew")
+        finally:
+            writer.ended.set()
+        writer.finish()
 
 
 @suite.test("half-written", lacks=NO_TOOLS)
@@ -294,3 +344,99 @@ def refusals(server):
     with open(server.daemon_log, encoding="utf-8") as file:
         told = [line for line in file if "refused on [share]" in line]
     check(len(told) == 1 and "valid users" in told[0] and "127.0.0.1" in told[0], f"{told}")
+
+
+GROUP = ("239.255.255.250", 3702)
+DISCOVERY = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
+
+
+def soap(action, body, to="urn:schemas-xmlsoap-org:ws:2005:04:discovery"):
+    """A message as Windows sends it."""
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope" '
+        f'xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:wsd="{DISCOVERY}" xmlns:wsdp="http://schemas.xmlsoap.org/ws/2006/02/devprof">'
+        f"<soap:Header><wsa:To>{to}</wsa:To><wsa:Action>{action}</wsa:Action><wsa:MessageID>urn:uuid:{uuid.uuid4()}</wsa:MessageID></soap:Header>"
+        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
+    ).encode()
+
+
+def text_of(message, name):
+    """The text of the first element of this name, whatever its name space."""
+    return next((part.text for part in ElementTree.fromstring(message).iter() if part.tag.endswith("}" + name)), None)
+
+
+def heard(link, kind):
+    """Waits for a message of this kind."""
+    while True:
+        data, _ = link.recvfrom(65536)
+        if text_of(data, "Action") == f"{DISCOVERY}/{kind}":
+            return data
+
+
+def asked(link, kind, body):
+    """Asks everybody until somebody answers: UDP may lose what is sent."""
+    for _ in range(20):
+        link.sendto(soap(f"{DISCOVERY}/{kind}", body), GROUP)
+        try:
+            return heard(link, f"{kind}Matches")
+        except TimeoutError:
+            pass
+    raise Failure(f"nobody answers a {kind}")
+
+
+def network_view(where):
+    """What the network view of Windows does: asks who is there, where he is, and what he is."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(where))
+        link.bind((where, 0))
+        link.settimeout(3)
+        endpoint = text_of(asked(link, "Probe", "<wsd:Probe><wsd:Types>wsdp:Device</wsd:Types></wsd:Probe>"), "Address")
+        reference = f"<wsa:EndpointReference><wsa:Address>{endpoint}</wsa:Address></wsa:EndpointReference>"
+        url = text_of(asked(link, "Resolve", f"<wsd:Resolve>{reference}</wsd:Resolve>"), "XAddrs")
+    check(url.startswith(f"http://{where}:5357/"), url)
+    get = soap("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", "", to=endpoint)
+    with urllib.request.urlopen(urllib.request.Request(url, get, {"Content-Type": "application/soap+xml"}), timeout=30) as answer:
+        return text_of(answer.read(), "Computer")
+
+
+@suite.test("ws-discovery", lacks=NO_TOOLS)
+def ws_discovery(server):
+    """Nothing by default; with `ws discovery register` a network view finds the server, on interfaces that come later too, until it is turned off."""
+    def configure(**keys):
+        machine.write(CONF, servers.conf_text({**servers.GLOBALS, "bind interfaces only": "no", **keys}, {"share": {**servers.SHARE, "path": ROOT}}))
+        run(server.tool("control"), "-r")
+
+    def is_open():
+        return run("ss", "-Hlnt", "sport = :5357").output.strip() != ""
+
+    check(not is_open(), "discovery is on by default")
+    run("modprobe", "dummy", "numdummies=0")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(GROUP)
+        listener.settimeout(30)
+        configure(**{"ws discovery register": "yes", "workgroup": "House"})
+        run("ip", "link", "add", "first0", "type", "dummy")
+        run("ip", "addr", "add", "192.0.2.1/24", "dev", "first0")
+        run("ip", "link", "set", "first0", "multicast", "on", "up")
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP[0]) + socket.inet_aton("192.0.2.1"))
+        wait_for("discovery on the new interface", is_open)
+        told = network_view("192.0.2.1")
+        check(told == "KSMBD/Workgroup:HOUSE", f"it says that it is {told}")
+        configure(workgroup="Garden")
+        heard(listener, "Bye")
+        wait_for("the ports to be closed", lambda: not is_open())
+        configure(**{"ws discovery register": "yes", "workgroup": "Garden"})
+        wait_for("discovery to be on again", is_open)
+        told = network_view("192.0.2.1")
+        check(told == "KSMBD/Workgroup:GARDEN", f"it says that it is {told}")
+        os.kill(worker(server), signal.SIGKILL)
+        wait_for("the next worker to do discovery", is_open, timeout=60)
+        told = network_view("192.0.2.1")
+        check(told == "KSMBD/Workgroup:GARDEN", f"the next worker says that it is {told}")
+    finally:
+        listener.close()
+        run("ip", "link", "del", "first0", ok=False)
+        configure()
+    check(client.smbclient("share", "ls").status == 0, "the server does not serve any more")
