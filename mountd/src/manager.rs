@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,8 @@ pub fn run(arguments: &Mountd) -> anyhow::Result<()> {
         sender,
         worker: None,
         was_ready: false,
-        pause: Duration::ZERO,
+        backoff: Backoff::default(),
+        due: None,
     };
     manager.start()?;
     let outcome = manager.watch();
@@ -168,7 +169,25 @@ struct Manager<'a> {
     sender: Sender<Event>,
     worker: Option<Worker>,
     was_ready: bool,
-    pause: Duration,
+    backoff: Backoff,
+    /// When the next worker is started, if one ended.
+    due: Option<Instant>,
+}
+
+/// How long to wait before a worker is started again: the longer, the more of them died young.
+#[derive(Debug, Default)]
+struct Backoff(Duration);
+
+impl Backoff {
+    /// The pause after a worker that lived for `lived`.
+    fn after(&mut self, lived: Duration) -> Duration {
+        if lived > STEADY {
+            self.0 = Duration::ZERO;
+        }
+        let pause = self.0;
+        self.0 = (pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        pause
+    }
 }
 
 impl Manager<'_> {
@@ -199,16 +218,32 @@ impl Manager<'_> {
         Ok(())
     }
 
+    /// The next event; a worker that is due is started meanwhile. `None` if there can be none any more.
+    fn next(&mut self) -> anyhow::Result<Option<Event>> {
+        while let Some(due) = self.due {
+            let left = due.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(event) => return Ok(Some(event)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.due = None;
+                    self.start()?;
+                }
+            }
+        }
+        Ok(self.events.recv().ok())
+    }
+
     fn watch(&mut self) -> anyhow::Result<()> {
         loop {
-            let Ok(event) = self.events.recv() else {
+            let Some(event) = self.next()? else {
                 return Ok(());
             };
             match event {
                 Event::Ready => self.ready(),
                 Event::Signal(SIGCHLD) => {
                     if let Some(status) = self.reap()? {
-                        self.restart(status)?;
+                        self.plan_another(status)?;
                     }
                 }
                 Event::Signal(SIGHUP) => {
@@ -241,23 +276,21 @@ impl Manager<'_> {
         worker.child.try_wait().context("waiting for the worker")
     }
 
-    fn restart(&mut self, status: ExitStatus) -> anyhow::Result<()> {
+    /// Has another worker started in a while.
+    fn plan_another(&mut self, status: ExitStatus) -> anyhow::Result<()> {
         let Some(worker) = self.worker.take() else {
             return Ok(());
         };
         if !self.was_ready {
             bail!("the worker could not start ({status})");
         }
-        if worker.since.elapsed() > STEADY {
-            self.pause = Duration::ZERO;
-        }
+        let pause = self.backoff.after(worker.since.elapsed());
         log::error!(
             "the worker ended ({status}); starting another in {} s",
-            self.pause.as_secs()
+            pause.as_secs()
         );
-        thread::sleep(self.pause);
-        self.pause = (self.pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
-        self.start()
+        self.due = Some(Instant::now() + pause);
+        Ok(())
     }
 
     fn pass_on(&self, signal: Signal) {
@@ -287,5 +320,20 @@ impl Manager<'_> {
         // It may have ended just now.
         let _ = worker.child.kill();
         let _ = worker.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_die_young_are_started_less_and_less_often() {
+        let mut backoff = Backoff::default();
+        let young = Duration::from_secs(3);
+        let pauses: Vec<u64> = (0..8).map(|_| backoff.after(young).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(backoff.after(STEADY * 2), Duration::ZERO);
+        assert_eq!(backoff.after(young), Duration::from_secs(1));
     }
 }
