@@ -277,6 +277,60 @@ fn a_person_goes_through_the_keys_of_a_share() {
 }
 
 #[test]
+fn a_person_is_asked_twice_and_nothing_is_shown() {
+    let place = Place::new("");
+    let add = |first: &str, second: &str, third: &str| {
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ksmbd-adduser"))
+            .arg("-P")
+            .arg(place.users())
+            .arg("-C")
+            .arg(place.config())
+            .args(["-a", "alice"])
+            .env_remove("KSMBD_LOG")
+            .env_remove("JOURNAL_STREAM")
+            .stdin(Stdio::from(terminal.slave.try_clone().expect("a copy")))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut keyboard = fs::File::from(terminal.master);
+        let mut screen = child.stderr.take().expect("a screen");
+        let mut said = String::new();
+        let mut answers = [first, second, third, third].into_iter();
+        let mut byte = [0; 1];
+        while std::io::Read::read(&mut screen, &mut byte).expect("a screen") == 1 {
+            said.push(char::from(byte[0]));
+            if said.ends_with("password: ") {
+                let answer = answers.next().expect("it is asked four times at the most");
+                keyboard.write_all(answer.as_bytes()).expect("typing");
+            }
+        }
+        let status = child.wait().expect("the program ends");
+        // What the terminal showed of what was typed; it is not read from a line any more, so that there is an end to it.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK;
+        nix::fcntl::fcntl(&keyboard, nix::fcntl::FcntlArg::F_SETFL(flags)).expect("fcntl");
+        let mut shown = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut keyboard, &mut shown);
+        (
+            status.code(),
+            said,
+            String::from_utf8_lossy(&shown).into_owned(),
+        )
+    };
+    let (status, said, shown) = add("guess\n", "other\n", "Password\n");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Passwords do not match"), "{said}");
+    assert!(
+        !shown.contains("Password") && !shown.contains("guess"),
+        "{shown:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(place.users()).unwrap(),
+        "alice:pPScQGUQvcq2gk7nww/YUg==\n"
+    );
+}
+
+#[test]
 fn what_the_daemon_could_not_use_changes_nothing() {
     let place = Place::new("[global]\n");
     let (status, said) =

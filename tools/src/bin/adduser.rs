@@ -140,9 +140,10 @@ fn password(arguments: &AddUser) -> anyhow::Result<Zeroizing<String>> {
 fn ask(prompt: &str, is_terminal: bool) -> anyhow::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
     let read = if is_terminal {
+        // Before it is asked for: what is typed sooner is discarded.
+        let _quiet = Quiet::new();
         eprint!("{prompt} ");
         io::stderr().flush()?;
-        let _quiet = Quiet::new();
         let read = io::stdin().lock().read_line(&mut line);
         eprintln!();
         read

@@ -353,6 +353,39 @@ def refusals(server):
     check(len(told) == 1 and "valid users" in told[0] and "127.0.0.1" in told[0], f"{told}")
 
 
+@suite.test("startup", lacks=NO_TOOLS)
+def startup(server):
+    """As systemd starts it, with its words to systemd; as a script does, until it serves. The module is loaded if it is not, and taken over if it serves."""
+    server.control_stop()
+    server.unload()
+    where = "/tmp/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(server.daemon_log, "ab") as log:
+        notify.bind(where)
+        notify.settimeout(60)
+        server.daemon = subprocess.Popen([server.tool("mountd"), "--nodetach=1"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": where})
+        try:
+            told = notify.recv(4096).decode()
+            check(told == f"READY=1\nMAINPID={server.daemon.pid}", f"systemd is told {told!r}")
+            check(servers.loaded("ksmbd") and servers.port_open(), "it says that it is ready and does not serve")
+            os.kill(server.daemon.pid, signal.SIGHUP)
+            told = [notify.recv(4096).decode() for _ in range(2)]
+            check(told == ["RELOADING=1", "READY=1"], f"at a reload, systemd is told {told}")
+            os.kill(server.daemon.pid, signal.SIGTERM)
+            told = notify.recv(4096).decode()
+            check(told == "STOPPING=1", f"at the end, systemd is told {told!r}")
+            check(server.daemon.wait(timeout=30) == 0, f"it ended with {server.daemon.returncode}")
+        finally:
+            os.unlink(where)
+    run(server.tool("mountd"), timeout=60)
+    with open("/run/ksmbd.lock", encoding="ascii") as file:
+        check(int(file.read()) in processes(), "the lock file does not name the manager")
+    check(client.smbclient("share", "ls").status == 0, "it came back and does not serve")
+    again = run(server.tool("mountd"), ok=False, timeout=60)
+    check(again.status == 1 and "already running" in again.output, f"{again}")
+    server.control_stop()
+    server.start(SHARES)
+
+
 GROUP = ("239.255.255.250", 3702)
 DISCOVERY = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
 

@@ -124,7 +124,7 @@ BIG = 100_007
 
 @suite.test("shares", lacks={**OURS_ONLY, "ours-module": "the C daemon has not these keys"}, timeout=240)
 def shares(server):
-    """Keys of shares, each beside one that is without: addresses, ids beyond 16 bits, encryption, continuous availability."""
+    """Keys of shares, each beside one that is without: addresses, ids beyond 16 bits, groups, encryption, continuous availability."""
     run("groupadd", "-g", str(BIG), "large")
     run("useradd", "-M", "-s", "/bin/false", "-u", str(BIG), "-g", "large", "large")
     server.reset()
@@ -142,6 +142,14 @@ def shares(server):
         check((result.status == 0) == good and (good or "NT_STATUS_ACCESS_DENIED" in result.output), f"{name}: {result}")
     check("far" in server.log_tail() or "hosts allow" in open(server.daemon_log, encoding="utf-8").read(), "the reason is not told")
     client.smbclient("large", "put /etc/passwd mine; mkdir folder")
+    machine.write(f"{ROOT}/ours", "ours\n")
+    os.chown(f"{ROOT}/ours", 0, BIG)
+    os.chmod(f"{ROOT}/ours", 0o640)
+    check("NT_STATUS_ACCESS_DENIED" in client.smbclient("plain", "get ours /tmp/ours", ok=False).output, "who is not in the group reads its file")
+    run("usermod", "-aG", "large", machine.USER)
+    client.smbclient("plain", "get ours /tmp/ours")
+    run("gpasswd", "-d", machine.USER, "large")
+    os.unlink(f"{ROOT}/ours")
     for name in ("mine", "folder"):
         made = os.stat(f"{ROOT}/{name}")
         check((made.st_uid, made.st_gid) == (BIG, BIG), f"{name} belongs to {made.st_uid}:{made.st_gid}")
