@@ -38,17 +38,24 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
         || account == guest
         || settings.config.global.map_to_guest == MapToGuest::BadUser;
     if !becomes_guest {
-        state.note_login(format_args!(
-            "login of `{}` refused: there is no such user",
-            account.escape_debug()
-        ));
+        state.note_login(
+            &[("user", account), ("reason", "there is no such user")],
+            format_args!(
+                "login of `{}` refused: there is no such user",
+                account.escape_debug()
+            ),
+        );
         return refusal;
     }
     let ids = state.accounts().user(guest);
     if ids.is_none() {
-        state.note(format_args!(
-            "guest login refused: the guest account `{guest}` is not a system user"
-        ));
+        state.note(
+            &[
+                ("user", account),
+                ("reason", "the guest account is not a system user"),
+            ],
+            format_args!("guest login refused: the guest account `{guest}` is not a system user"),
+        );
         return LoginResponse::refusal(request.handle, user_flag::BAD_UID);
     }
     // A guest has neither name nor password.
@@ -67,7 +74,7 @@ fn known_user(
 ) -> Result<LoginResponse, Full> {
     let hash = settings.users.get(account).ok_or(Full)?;
     let Some(ids) = state.accounts().user(account) else {
-        state.note(format_args!("login of `{account}`: not a system user; files can only be reached where a user is forced"));
+        state.note(&[("user", account), ("reason", "not a system user")], format_args!("login of `{account}`: not a system user; files can only be reached where a user is forced"));
         let mut response = with_hash(handle, account, hash.bytes())?;
         (response.uid, response.gid) = (NO_ID, NO_ID);
         return Ok(response);
@@ -113,7 +120,10 @@ pub fn logout(state: &State, request: &LogoutRequest) {
         return;
     }
     if bad_password {
-        state.note_login(format_args!("login of `{account}` refused: wrong password"));
+        state.note_login(
+            &[("user", account), ("reason", "wrong password")],
+            format_args!("login of `{account}` refused: wrong password"),
+        );
         state.login_failed(account);
     } else {
         state.login_succeeded(account);
@@ -219,12 +229,21 @@ pub fn tree_connect(state: &State, request: &TreeConnectRequest) -> TreeConnectR
     let (status, connection_flags) = match try_connect(state, request) {
         Ok(flags) => (tree_status::OK, flags),
         Err((status, reason)) => {
-            state.note(format_args!(
-                "`{}` at {} refused on [{}]: {reason}",
-                account.escape_debug(),
-                utf8(request.peer.bytes()).escape_debug(),
-                share.escape_debug()
-            ));
+            let facts = [
+                ("user", account),
+                ("client", utf8(request.peer.bytes())),
+                ("share", share),
+                ("reason", reason),
+            ];
+            state.note(
+                &facts,
+                format_args!(
+                    "`{}` at {} refused on [{}]: {reason}",
+                    account.escape_debug(),
+                    utf8(request.peer.bytes()).escape_debug(),
+                    share.escape_debug()
+                ),
+            );
             (status, 0)
         }
     };

@@ -35,9 +35,10 @@ impl Answer {
 /// Answers a token: the message's payload, or nothing if it does not fit.
 pub fn answer(server: &Server, request: &SpnegoRequest<'_>) -> Option<Vec<u8>> {
     let answer = decide(server, request).unwrap_or_else(|reason| {
-        server
-            .state
-            .note(format_args!("Kerberos login refused: {reason}"));
+        server.state.note(
+            &[("reason", &reason)],
+            format_args!("Kerberos login refused: {reason}"),
+        );
         Answer::status(request.handle, user_flag::BAD_USER, Vec::new())
     });
     match write(request.handle, &answer) {
@@ -105,7 +106,11 @@ fn accept(state: &State, request: &SpnegoRequest<'_>, client: Client) -> Result<
     }
     if login.status & user_flag::OK == 0 {
         // The module, which tells of other refusals, does not know the principal.
-        state.note(format_args!(
+        let facts = [
+            ("user", client.principal.as_str()),
+            ("reason", "no such user"),
+        ];
+        state.note(&facts, format_args!(
             "Kerberos login of `{principal}` refused: ksmbdpwd.db has no such user, or the system does not know him"
         ));
         return Ok(Answer::status(request.handle, login.status, Vec::new()));

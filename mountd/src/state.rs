@@ -130,6 +130,21 @@ pub enum Refusal {
     Connections,
 }
 
+/// What a message is about, for the journal: names in small letters, and values.
+pub type Facts<'a> = &'a [(&'a str, &'a str)];
+
+fn tell(facts: Facts<'_>, message: std::fmt::Arguments<'_>) {
+    log::logger().log(
+        &log::Record::builder()
+            .level(log::Level::Info)
+            .target(module_path!())
+            .module_path_static(Some(module_path!()))
+            .key_values(&facts)
+            .args(message)
+            .build(),
+    );
+}
+
 /// A lock whose holder panicked holds data that is still whole: every change below is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -255,24 +270,26 @@ impl State {
         lock(&self.connections).remove(tree);
     }
 
-    /// Tells the administrator that something was refused and why. Clients cause such messages, so there is a limit to them.
-    pub fn note(&self, message: std::fmt::Arguments<'_>) {
+    /// Tells the administrator that something was refused and why; `facts` are fields of the journal. Clients cause such messages,
+    /// so there is a limit to them.
+    pub fn note(&self, facts: Facts<'_>, message: std::fmt::Arguments<'_>) {
         match lock(&self.notes).take(Instant::now()) {
-            Some(0) => log::info!("{message}"),
-            Some(dropped) => {
-                log::info!("{message} ({dropped} messages before this one were left out)")
-            }
+            Some(0) => tell(facts, message),
+            Some(dropped) => tell(
+                facts,
+                format_args!("{message} ({dropped} messages before this one were left out)"),
+            ),
             None => {}
         }
     }
 
     /// As [`Self::note`], of a login that the module refuses: one that tells its administrator itself, and from where, is not
     /// repeated.
-    pub fn note_login(&self, message: std::fmt::Arguments<'_>) {
+    pub fn note_login(&self, facts: Facts<'_>, message: std::fmt::Arguments<'_>) {
         if self.module_tells {
             log::debug!("{message}");
         } else {
-            self.note(message);
+            self.note(facts, message);
         }
     }
 

@@ -8,6 +8,7 @@ pub mod atomic;
 pub mod cli;
 pub mod config;
 pub mod control;
+mod journal;
 pub mod lock;
 pub mod logger;
 pub mod paths;

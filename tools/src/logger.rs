@@ -2,14 +2,16 @@
 
 //! Where messages go: to stderr, or to the system log once the daemon is detached.
 //!
-//! On stderr a line is `[program/pid]: LEVEL: text`, as administrators know it. Under systemd each line begins with its priority
-//! (sd-daemon(3)), so that the journal knows it too.
+//! On stderr a line is `[program/pid]: LEVEL: text`, as administrators know it. Where stderr is the journal, messages go there in
+//! its own form, with their facts as fields.
 
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::journal::{self, priority, Journal};
 
 /// Where the system log listens.
 const SYSLOG: &str = "/dev/log";
@@ -47,8 +49,8 @@ pub fn start(program: &str, target: Target, verbose: bool) {
 }
 
 fn to_stderr(program: &str, level: LevelFilter) {
-    let program = program.to_owned();
-    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let in_journal = journal::is_stderr();
+    let name_of_program = program.to_owned();
     let mut builder = env_logger::Builder::new();
     builder
         .filter_level(level)
@@ -59,14 +61,25 @@ fn to_stderr(program: &str, level: LevelFilter) {
             }
             writeln!(
                 out,
-                "[{program}/{}]: {}: {}",
+                "[{name_of_program}/{}]: {}: {}",
                 std::process::id(),
                 name(record.level()),
                 record.args()
             )
         });
+    let logger = builder.build();
+    let most = logger.filter();
+    // What the journal cannot take goes to stderr, with the priority before the line: sd-daemon(3).
+    let logger: Box<dyn Log> = if in_journal {
+        Box::new(Journal::new(program, logger))
+    } else {
+        Box::new(logger)
+    };
+    let set = log::set_boxed_logger(logger);
     // A logger that is already there stays.
-    let _ = builder.try_init();
+    if set.is_ok() {
+        log::set_max_level(most);
+    }
 }
 
 fn name(level: Level) -> &'static str {
@@ -76,16 +89,6 @@ fn name(level: Level) -> &'static str {
         Level::Info => "INFO",
         Level::Debug => "DEBUG",
         Level::Trace => "TRACE",
-    }
-}
-
-/// The priorities of syslog(3).
-fn priority(level: Level) -> u8 {
-    match level {
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug | Level::Trace => 7,
     }
 }
 
