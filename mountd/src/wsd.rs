@@ -422,8 +422,15 @@ impl Responder {
         let Some(sockets) = self.sockets.get(&address) else {
             return;
         };
-        let Ok((mut stream, _)) = sockets.http.accept() else {
-            return;
+        let mut stream = match sockets.http.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => {
+                // As for want of descriptors: the connection waits, and this thread must not spin meanwhile.
+                log::debug!("WS-Discovery over HTTP: {error}");
+                thread::sleep(Duration::from_millis(50));
+                return;
+            }
         };
         if self.connections.load(Ordering::Relaxed) >= MOST_CONNECTIONS {
             return;
