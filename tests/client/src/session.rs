@@ -206,14 +206,17 @@ impl Setup {
         };
         if !flags.intersects(SessionFlags::IS_GUEST | SessionFlags::IS_NULL) {
             session.derive(&negotiated, key, &preauth);
-            if !answer.has(HeaderFlags::SIGNED) {
+            let is_signed = answer.has(HeaderFlags::SIGNED);
+            // Before 3.0 a server signs it only if signing is required.
+            let may_be_plain = matches!(negotiated.dialect, Dialect::SMB_2_0_2 | Dialect::SMB_2_1);
+            if !is_signed && !may_be_plain {
                 return Err(Error::Unprotected("the login's last answer is not signed"));
             }
             let signer = session
                 .signer
                 .as_ref()
                 .ok_or(Error::Unprotected("no key"))?;
-            if !signer.verify(frame) {
+            if is_signed && !signer.verify(frame) {
                 return Err(Error::Unprotected(
                     "the login's last answer is signed wrongly",
                 ));
