@@ -36,7 +36,7 @@ endif
 # What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
-.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check audit fmt doc check-in-tree test test-debug soak run shell bench fuzz miri help setup list
+.PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check audit fmt doc check-in-tree test test-debug soak run shell bench bench-smp fuzz miri help setup list
 
 all: modules tools
 
@@ -63,7 +63,11 @@ help:
 	@echo '  make fmt            format with the kernel'\''s rustfmt settings'
 	@echo '  make doc            documentation of the crates that cargo builds'
 	@echo '  make check-in-tree  build as fs/smb/server of an unpacked linux-source'
-	@echo '  make bench          speed and memory beside the C module by the instruction clock; CASE=, SERVERS=, REPEATS=, CHECK=1'
+	@echo '  make bench          speed and memory beside the C module and Samba by the instruction clock, and a plot of the growth over the'
+	@echo '                      size of a directory (build/bench.svg); CASE=, SERVERS=, REPEATS=, CHECK=1. All of it takes half an hour'
+	@echo '                      on four processors, one case one to two minutes'
+	@echo '  make bench-smp      many clients against 1, 2, ... processors that run side by side, as ratios; CASE=, SERVERS=, REPEATS=.'
+	@echo '                      Ten to twenty minutes'
 	@echo '  make test-debug     tests in a kernel of the same source with KASAN, lockdep, kmemleak, UBSAN and more, the KUnit suites, and a'
 	@echo '                      sweep that makes every allocation fail; selects as test does, FULL=1 runs all. The first run builds that'
 	@echo '                      kernel (half an hour on four processors); then two to three hours, FULL=1 a day'
@@ -168,9 +172,9 @@ soak:
 run shell:
 	@$(VM) $@ $(if $(SERVER),--server '$(SERVER)')
 
-# make bench CASE='read-*' SERVERS=c,ours,samba REPEATS=3 CHECK=1
-bench:
-	@$(VM) bench $(if $(CASE),--case '$(CASE)') $(if $(SERVERS),--servers '$(SERVERS)') $(if $(REPEATS),--repeats '$(REPEATS)') $(if $(CHECK),--check)
+# make bench CASE='load-read-*,cifs-stat-*' SERVERS=c,ours REPEATS=3 CHECK=1 VMS=2
+bench bench-smp:
+	@$(VM) $@ $(if $(VMS),--jobs '$(VMS)') $(if $(CASE),--case '$(CASE)') $(if $(SERVERS),--servers '$(SERVERS)') $(if $(REPEATS),--repeats '$(REPEATS)') $(if $(CHECK),--check)
 
 # make fuzz MINUTES=600 TARGET=security
 fuzz:

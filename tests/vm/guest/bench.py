@@ -1,42 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's half of `make bench`: runs the groups of cases that the job names against one server, and sends each figure."""
+"""The guest's half of `make bench` and `make bench-smp`: measures the rows that the job names against one server, and sends each figure."""
 
 import contextlib
 import os
-import platform
 import signal
 import traceback
 
-from benchmark import io, memory, names, raw
+from benchmark import crypto, directories, fio, load, memory, scaling, trees
+from benchmark.case import rows
 from benchmark.measure import ROOT, mounted, quiet
-from lib import client, events, machine, rawsmb, servers
+from benchmark.results import Results
+from lib import client, events, machine, servers
 from lib.proc import Failure, run as run_program
 
-# Memory first: in a fresh machine there are no half-empty slabs for the server to fill.
+# By the start of a group's name. Memory first: in a fresh machine there are no half-empty slabs for the server to fill.
 GROUPS = {
     "memory": memory.run,
-    "raw": raw.run,
-    "create": names.create,
-    "names": names.names,
-    "io-plain": lambda *args: io.run("plain", *args),
-    "io-sign": lambda *args: io.run("sign", *args),
-    "io-seal": lambda *args: io.run("seal", *args),
+    "connect": load.connect,
+    "directory-": directories.run,
+    "trees": trees.run,
+    "cifs-": fio.blocks,
+    "load-": load.blocks,
 }
-
-
-def _result(row, value):
-    events.send(event="result", row=row, value=value)
-
-
-def _note(text):
-    events.send(event="note", text=text)
-
-
-def _describe():
-    with open("/proc/crypto", encoding="ascii") as file:
-        drivers = [line.split(":")[1].strip() for line in file if line.startswith("driver")]
-    aes = sorted(name for name in drivers if "gcm" in name or "cmac" in name)
-    _note(f"kernel {platform.release()}; crypto drivers: {', '.join(aes) or 'library only'}")
 
 
 @contextlib.contextmanager
@@ -58,30 +43,48 @@ def never_idle():
 def set_up(kind):
     """The server runs, and what the cases need of the host's files is in memory."""
     quiet()
-    machine.Disk("tmpfs", "size=600m").mount(ROOT)
+    loaded = crypto.load_modules()
+    machine.Disk("tmpfs", "size=900m").mount(ROOT)
     os.chmod(ROOT, 0o777)
     server = servers.make(kind)
-    server.start({"share": {"path": ROOT}})
+    # Samba has its POSIX extensions switched off where nobody asks for them.
+    server.start({"share": {"path": ROOT, **({"smb3 unix extensions": "yes"} if kind == "samba" else {})}})
     with mounted():
-        rawsmb.session("share", machine.USER, machine.PASSWORD).close_socket()
         os.listdir(ROOT)
-    run_program("dmesg")
-    _describe()
+    with load.Holder() as holder:
+        holder.add("opens", 0)
+    for program in (["fio", "--version"], ["cp", "--version"], ["rm", "--version"], ["diff", "--version"], ["dmesg"]):
+        run_program(*program)
+    results = Results([])
+    results.note(f"{crypto.kernel_line()}; loaded for it: {', '.join(loaded) or 'nothing'}")
     return server
 
 
+def _attempt(server, name, function, *args):
+    """A group that fails is reported and does not hide the others."""
+    events.send(event="group", group=name)
+    try:
+        function(*args)
+    except Exception as problem:
+        why = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
+        log = run_program("dmesg", ok=False).output.splitlines()[-12:]
+        events.send(event="failed", group=name, why=why + server.diagnosis() + "\nkernel log:\n" + "\n".join(log))
+        client.clean_up()
+
+
 def run(job):
-    """Every wanted group; one that fails is reported and does not hide the others."""
+    """Every wanted row, group by group."""
     with never_idle():
         server = set_up(job["server"])
-    for name, function in GROUPS.items():
-        if name not in job["groups"]:
-            continue
-        events.send(event="group", group=name)
-        try:
-            function(job["repeats"], _result, _note)
-        except Exception as problem:
-            why = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
-            log = run_program("dmesg", ok=False).output.splitlines()[-12:]
-            events.send(event="failed", group=name, why=why + server.diagnosis() + "\nkernel log:\n" + "\n".join(log))
-            client.clean_up()
+    if job.get("scaling"):
+        _attempt(server, "scaling", scaling.run, job["scaling"], job["repeats"])
+        return
+    groups = {}
+    for row in rows():
+        if row.name in job["rows"] and row.group != "host":
+            groups.setdefault(row.group, []).append(row)
+    for start, function in GROUPS.items():
+        for name, wanted in groups.items():
+            if name.startswith(start):
+                _attempt(server, name, function, wanted, job["repeats"], Results(wanted))
+    _attempt(server, "crypto", crypto.describe, Results([]), job["server"])

@@ -15,6 +15,7 @@ import fuzz  # noqa: E402
 import gates  # noqa: E402
 import install  # noqa: E402
 import planner  # noqa: E402
+import scaling  # noqa: E402
 import soak  # noqa: E402
 import vm  # noqa: E402
 from report import Report, Stop  # noqa: E402
@@ -22,7 +23,7 @@ from report import Report, Stop  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/ksmbd-vm")
-    parser.add_argument("command", choices=["modules", "tools", "check", "audit", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "test-debug", "soak", "fuzz"])
+    parser.add_argument("command", choices=["modules", "tools", "check", "audit", "fmt", "doc", "cargo-test", "check-in-tree", "test", "vm-test", "install-test", "run", "shell", "list", "bench", "bench-smp", "test-debug", "soak", "fuzz"])
     parser.add_argument("--server", default=os.environ.get("KSMBD_SERVER") or "ours", choices=["ours", "c", "ours-module", "ours-tools", "samba"])
     parser.add_argument("--suite", default="", help="only these suites, comma separated")
     parser.add_argument("--test", default="", help="only tests whose name matches this shell pattern")
@@ -113,6 +114,8 @@ def main():
         return report.summary()
     elif options.command == "bench":
         return bench.run(options)
+    elif options.command == "bench-smp":
+        return scaling.run(options)
     elif options.command == "list":
         for test in planner.all_tests():
             print(test.name)

@@ -2,11 +2,11 @@
 """make bench: the same cases against several servers, each in a machine of its own with the same configuration and the instruction clock.
 
 One instruction of the guest is one nanosecond there, so that a loaded host changes no figure. What that leaves out: cache misses, several
-processors, real devices. Client and server share the guest, so the client's cost is in each row through cifs.ko; the raw rows leave it out.
+processors, real devices. Client and server share the guest: rows through cifs.ko hold the client's cost, that of the load generator is
+subtracted.
 """
 
 import fnmatch
-import json
 import os
 import subprocess
 import sys
@@ -14,31 +14,47 @@ import threading
 import time
 
 import build
+import growth
 import vm
+from comparison import Comparison
 from report import Stop, say
 
 sys.path.insert(0, "/src/tests/vm/guest")
 
 from benchmark.case import rows  # noqa: E402
 
-BASELINE = "c"
-DEFAULT_SERVERS = "c,ours-module"
+DEFAULT_SERVERS = "c,ours-module,samba"
 TITLES = {"c": "C", "ours": "ours", "ours-module": "ours", "ours-tools": "C, our daemon", "samba": "Samba"}
-RESULT = f"{build.BUILD}/bench.json"
-# Two figures nearer than this are the same: what repeated runs differ by where timers interfere.
-TOLERANCE = 0.01
-# A case that repeats worse than this says nothing: its own spread is not allowed to excuse more.
-MOST_TOLERANCE = 0.05
+RESULT = f"{build.BUILD}/bench"
 TEXT_LIMIT = 1 << 20
-QUIET_SECONDS = 900
+QUIET_SECONDS = 1800
 
 
 class Measured:
     """The figures of one server."""
 
     def __init__(self, server):
-        self.server, self.values, self.notes, self.failures = server, {}, [], []
+        self.server, self.title = server, TITLES[server]
+        self.values, self.unsupported = {}, {}
+        # Parts of the time, by row: the client's own, and nobody's.
+        self.parts = {"client": {}, "waited": {}}
+        self.notes, self.failures = [], []
         self.seconds = 0.0
+
+    def take(self, event):
+        """An event of the guest that says something of its figures."""
+        kind = event["event"]
+        if kind == "result":
+            self.values.setdefault(event["row"], []).append(event["value"])
+            for part, found in self.parts.items():
+                if event[part] is not None:
+                    found.setdefault(event["row"], []).append(event[part])
+        elif kind == "unsupported":
+            self.unsupported[event["row"]] = event["why"]
+        elif kind in ("note", "log"):
+            self.notes.append(event["text"])
+        elif kind == "failed":
+            self.failures.append(f"{event['group']}: {event['why']}")
 
     def mean(self, row):
         values = self.values.get(row.name)
@@ -49,6 +65,11 @@ class Measured:
         values = self.values.get(row.name, [])
         return (max(values) - min(values)) / self.mean(row) if len(values) > 1 and self.mean(row) else 0.0
 
+    def part(self, kind, row):
+        """The mean part of the time that was the client's own (`client`) or nobody's (`waited`), where it was measured."""
+        parts = self.parts[kind].get(row.name)
+        return sum(parts) / len(parts) if parts else None
+
 
 def chosen_rows(pattern):
     chosen = [row for row in rows() if not pattern or any(fnmatch.fnmatchcase(row.name, one) for one in pattern.split(","))]
@@ -57,38 +78,40 @@ def chosen_rows(pattern):
     return chosen
 
 
-def measure(measured, wanted, repeats):
+def chosen_servers(text):
+    servers = [name for name in (text or DEFAULT_SERVERS).split(",") if name]
+    unknown = [name for name in servers if name not in TITLES]
+    if unknown:
+        raise Stop(f"there is no server {unknown[0]}; there are {', '.join(TITLES)}.")
+    return servers
+
+
+def listen(measured, job, machine_options, rows_in_all):
     """Boots a machine for one server and collects what it sends."""
-    server = measured.server
-    job = {"mode": "bench", "groups": sorted({row.group for row in wanted}), "repeats": repeats}
     start = time.monotonic()
     heard = [start]
-    with vm.Machine(f"bench-{server}", job, server, memory=3072, cpus=1, icount=True) as machine:
+    with vm.Machine(f"bench-{measured.server}", {"mode": "bench", **job}, measured.server, memory=3072, **machine_options) as machine:
         for event in machine.listen(lambda: heard[0] + QUIET_SECONDS):
             heard[0] = time.monotonic()
-            kind = event["event"]
-            if kind == "group":
-                say(f"[{heard[0] - start:4.0f} s] {server}: {event['group']}")
-            elif kind == "result":
-                measured.values.setdefault(event["row"], []).append(event["value"])
-            elif kind in ("note", "log"):
-                measured.notes.append(event["text"])
-            elif kind == "failed":
-                measured.failures.append(f"{event['group']}: {event['why']}")
-            elif kind != "done":
-                measured.failures.append(f"the machine ended ({kind}) {event.get('why', '')}; {machine.last_console()}")
-    measured.seconds = time.monotonic() - start
+            measured.take(event)
+            if event["event"] == "group":
+                known = len(measured.values) + len(measured.unsupported)
+                say(f"[{heard[0] - start:4.0f} s] {measured.server}: {known} of {rows_in_all} rows; {event['group']}")
+            elif event["event"] in ("dead", "hung", "broken"):
+                measured.failures.append(f"the machine ended ({event['event']}) {event.get('why', '')}; {machine.last_console()}")
+    measured.seconds += time.monotonic() - start
 
 
-def measure_all(servers, wanted, repeats):
+def measure_all(servers, wanted, repeats, at_a_time):
     """Machines side by side: the host's load changes no figure."""
     every = [Measured(server) for server in servers]
-    gate = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) // 2))
+    gate = threading.Semaphore(at_a_time or max(1, len(os.sched_getaffinity(0)) - 1))
+    job = {"rows": [row.name for row in wanted], "repeats": repeats}
 
     def worker(measured):
         with gate:
             try:
-                measure(measured, wanted, repeats)
+                listen(measured, job, {"cpus": 1, "icount": True}, len(wanted))
             except Exception as problem:
                 measured.failures.append(f"the machine could not be run: {problem!r}")
 
@@ -102,8 +125,6 @@ def measure_all(servers, wanted, repeats):
 
 def text_size(server):
     """Bytes of the module's text and read-only data, as `size` counts them."""
-    if server == "samba":
-        return None
     if server in ("ours", "ours-module"):
         module = f"{build.BUILD}/ksmbd.ko"
     else:
@@ -114,121 +135,63 @@ def text_size(server):
     return int(subprocess.run(["size", module], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[1].split()[0])
 
 
-def ratio(row, baseline, other):
-    """How much better than the baseline: above 1 is better, whichever way the unit counts."""
-    if not baseline or not other or min(baseline, other) <= 0:
-        return None
-    return other / baseline if row.larger_is_better else baseline / other
+def measure_modules(every):
+    """The row that needs no machine."""
+    for measured in every:
+        if measured.server == "samba":
+            measured.unsupported["module-text"] = "it is no module"
+        else:
+            measured.values["module-text"] = [text_size(measured.server)]
 
 
-def figure(value):
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1f}"
-
-
-class Comparison:
-    """The table of the servers against the baseline."""
-
-    def __init__(self, every, wanted):
-        self.every, self.wanted = every, wanted
-        self.baseline = next((one for one in every if one.server == BASELINE), None)
-
-    def lines(self):
-        """Each row: (row, {server: mean}, {server: ratio}, worst spread)."""
-        for row in self.wanted:
-            means = {one.server: one.mean(row) for one in self.every}
-            ratios = {}
-            if self.baseline:
-                for one in self.every:
-                    if one is not self.baseline:
-                        ratios[one.server] = ratio(row, means[BASELINE], means[one.server])
-            yield row, means, ratios, max(one.spread(row) for one in self.every)
-
-    def text(self):
-        others = [one.server for one in self.every if one is not self.baseline] if self.baseline else []
-        head = ["case", "unit", *[TITLES[one.server] for one in self.every], *[f"{TITLES[name]}/C" for name in others], "spread"]
-        table = [head]
-        for row, means, ratios, spread in self.lines():
-            shown = [f"{ratios[name]:.2f}" if ratios[name] else "-" for name in others]
-            table.append([row.name, row.unit, *[figure(means[one.server]) for one in self.every], *shown, f"{spread * 100:.1f} %"])
-        widths = [max(len(line[column]) for line in table) for column in range(len(head))]
-        out = []
-        for index, line in enumerate(table):
-            out.append("  ".join(word.ljust(width) if column < 2 else word.rjust(width) for column, (word, width) in enumerate(zip(line, widths))).rstrip())
-            if index == 0:
-                out.append("  ".join("-" * width for width in widths))
-        return "\n".join(out)
-
-    def below(self):
-        """The rows in which our module is slower or larger than the baseline, or was not measured."""
-        bad = []
-        ours = [one for one in self.every if one.server in ("ours", "ours-module")]
-        for row, means, ratios, _ in self.lines():
-            for one in ours:
-                if not self.baseline or ratios.get(one.server) is None:
-                    bad.append(f"{row.name}: not measured for both servers")
-                    continue
-                allowed = min(MOST_TOLERANCE, max(TOLERANCE, one.spread(row), self.baseline.spread(row)))
-                if ratios[one.server] < 1 - allowed:
-                    bad.append(f"{row.name}: {ratios[one.server]:.3f} is below 1 - {allowed:.3f}")
-        return bad
-
-
-def save(comparison, sizes, path=RESULT):
-    document = {
-        "kernel": build.release(),
-        "machine": "qemu tcg, icount shift=0, one processor, tmpfs share, loopback, cifs.ko vers=3.1.1 cache=none",
-        "servers": {one.server: {"notes": one.notes, "failures": one.failures, "text": sizes[one.server]} for one in comparison.every},
-        "rows": [
-            {
-                "case": row.name, "title": row.title, "unit": row.unit, "larger_is_better": row.larger_is_better,
-                "values": {one.server: one.values.get(row.name, []) for one in comparison.every}, "ratio": ratios, "spread": spread,
-            }
-            for row, _means, ratios, spread in comparison.lines()
-        ],
-    }
-    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    os.rename(f"{path}.tmp", path)
-
-
-def show(comparison, sizes):
+def show(comparison, every):
     print(comparison.text())
-    print("\nRatios are better the larger they are, whatever the unit; spread is the largest difference between the repeats of one server.")
-    for one in comparison.every:
-        print(f"\n{TITLES[one.server]} ({one.server}, {one.seconds:.0f} s of host time):")
-        if sizes[one.server]:
-            print(f"  module text {sizes[one.server]} bytes")
-        for note in one.notes:
+    print("\nRatios are better the larger they are, whatever the unit. spread: the largest difference between the repeats of one server, of their")
+    print("mean. client: the load generator's own part of the time, subtracted. waits: the part in which nothing ran, for each server above 2 %. n/a:")
+    print("not supported, -: not measured.")
+    for one in every:
+        print(f"\n{one.title} ({one.server}, {one.seconds:.0f} s of host time):")
+        for note in [*one.notes, *(f"n/a: {count} rows: {why}" for why, count in counted(one.unsupported.values()))]:
             print(f"  {note}")
         for failure in one.failures:
             print("  FAILED " + failure.strip().replace("\n", "\n    "))
     sys.stdout.flush()
 
 
-def run(options):
-    """Measures, shows, saves; the exit status tells of failed cases, and with --check of rows below 1."""
-    wanted = chosen_rows(options.case)
-    servers = [name for name in (options.servers or DEFAULT_SERVERS).split(",") if name]
-    unknown = [name for name in servers if name not in TITLES]
-    if unknown:
-        raise Stop(f"there is no server {unknown[0]}; there are {', '.join(TITLES)}.")
+def counted(words):
+    counts = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return counts.items()
+
+
+def prepare(servers):
+    """Builds what the machines run."""
+    build.clients()
     if any(name in ("ours", "ours-module") for name in servers):
         build.module()
     if any(name in ("ours", "ours-tools") for name in servers):
         build.tools()
     os.makedirs(vm.data.FOLDER, exist_ok=True)
-    every = measure_all(servers, wanted, options.repeats)
-    sizes = {one.server: text_size(one.server) for one in every}
+
+
+def run(options):
+    """Measures, shows, saves; the exit status tells of failed cases, and with --check of rows below 1."""
+    wanted = chosen_rows(options.case)
+    servers = chosen_servers(options.servers)
+    prepare(servers)
+    every = measure_all(servers, wanted, options.repeats, options.jobs)
+    if any(row.group == "host" for row in wanted):
+        measure_modules(every)
     comparison = Comparison(every, wanted)
-    save(comparison, sizes)
-    show(comparison, sizes)
+    comparison.save(f"{RESULT}.json", build.release())
+    if growth.write(f"{RESULT}.svg", every, wanted):
+        say("the growth over the size of a directory is plotted in build/bench.svg")
+    show(comparison, every)
+    say("the figures are in build/bench.json")
     status = 1 if any(one.failures for one in every) else 0
     if options.check:
-        bad = comparison.below()
-        bad += [f"module text of {name} is {size} bytes, not below {TEXT_LIMIT}" for name, size in sizes.items() if size and name.startswith("ours") and size >= TEXT_LIMIT]
+        bad = comparison.below(TEXT_LIMIT)
         print("\n" + ("\n".join(f"BELOW {line}" for line in bad) if bad else "no row is below 1.0"), flush=True)
         status = 1 if bad else status
     return status

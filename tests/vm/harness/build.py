@@ -18,7 +18,7 @@ TOOLS_DIR = f"{BUILD}/tools"
 CLIENTS_DIR = f"{BUILD}/clients"
 PROGRAMS = ("mountd", "control", "adduser", "addshare")
 # Programs of the tests, which run in the guest.
-CLIENTS = ("ksmbd-hostile",)
+CLIENTS = ("ksmbd-hostile", "ksmbd-load")
 
 
 def release():

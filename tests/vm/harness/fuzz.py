@@ -37,7 +37,7 @@ def copy_sources():
         "copying the sources", "rsync", "-a", "--no-times", "--checksum", "--delete", "--prune-empty-dirs", "--filter=P /tests/fuzz/Cargo.lock",
         "--exclude=target/", "--include=/Cargo.toml", "--include=/src/", "--include=/src/proto/***", "--include=/src/model/***", "--exclude=/src/*",
         "--include=/mountd/***", "--include=/tools/***", "--include=/tests/", "--include=/tests/client/***", "--include=/tests/hostile/***",
-        "--include=/tests/fuzz/***", "--exclude=*", f"{build.SRC}/", f"{COPY}/",
+        "--include=/tests/load/***", "--include=/tests/fuzz/***", "--exclude=*", f"{build.SRC}/", f"{COPY}/",
     )
 
 

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernel memory per idle connection and per open file: all pages that are neither free nor a user's nor a cache's, before and after."""
+"""The server's memory per idle connection, session and open file: all pages that are neither free nor a cache's nor the client's, before
+and after. So it is the kernel's and the daemons' together, whichever of the two a server lives in."""
 
 import os
 import re
 import shutil
 import time
 
-from lib import machine, rawsmb
+from lib import machine
+from lib.proc import Skip
 
+from .load import Holder
 from .measure import ROOT, settle
 
-CONNECTIONS, OPENS = 50, 2000
+# How many of each are held in a turn.
+COUNTS = {"connections": 25, "sessions": 300, "opens": 2000}
+ROWS = {"connections": "memory-connection", "sessions": "memory-session", "opens": "memory-open"}
+# Held before it counts, for the server's slabs and pools to find their size.
+WARM_UP = {"connections": 5, "sessions": 20, "opens": 50}
 # The parts of it that /proc/meminfo names; what is left are pages taken straight from the page allocator.
 PARTS = ("Slab", "KernelStack", "VmallocUsed", "Percpu", "PageTables")
 
@@ -26,59 +33,48 @@ def _per_processor_lists():
         return sum(int(count) for count in re.findall(r"^ +count: +(\d+)", file.read(), re.MULTILINE)) * 4096
 
 
-def sample():
-    """{part: bytes} of the kernel, settled."""
+def _own_memory():
+    """Bytes of this process that no file backs."""
+    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Anonymous:"))
+
+
+def sample(holder):
+    """{part: bytes}, settled: `server` is the sum of the kernel's memory and the daemons'."""
     machine.write("/proc/sys/vm/drop_caches", "3")
     settle(3)
     machine.write("/proc/sys/vm/compact_memory", "1")
     settle(3)
     info = _meminfo()
-    users = sum(info[name] for name in ("Active", "Inactive", "Unevictable"))
-    return {"kernel": info["MemTotal"] - info["MemFree"] - _per_processor_lists() - users, **{name: info[name] for name in PARTS}}
+    kernel = info["MemTotal"] - info["MemFree"] - _per_processor_lists() - sum(info[name] for name in ("Active", "Inactive", "Unevictable"))
+    daemons = info["AnonPages"] - holder.own_memory() - _own_memory()
+    return {"server": kernel + daemons, "kernel": kernel, "daemons": daemons, **{name: info[name] for name in PARTS}}
 
 
-def _difference(before, after, count):
-    return {name: (after[name] - before[name]) / count for name in before}
+def _measure(holder, what, repeats, results):
+    holder.add(what, WARM_UP[what])
+    for _ in range(repeats):
+        before = sample(holder)
+        holder.add(what, COUNTS[what])
+        after = sample(holder)
+        each = {name: (after[name] - before[name]) / COUNTS[what] for name in before}
+        results.note(f"memory for one of {what}: " + ", ".join(f"{name} {value:.0f}" for name, value in each.items()))
+        results.value(ROWS[what], each["server"])
 
 
-def _explain(what, each, note):
-    note(f"memory of {what}: " + ", ".join(f"{name} {value:.0f}" for name, value in each.items()))
-
-
-def _connect(count):
-    return [rawsmb.session("share", machine.USER, machine.PASSWORD) for _ in range(count)]
-
-
-def _end(connections):
-    for connection in connections:
-        connection.log_off()
-        connection.close_socket()
-
-
-def run(repeats, result, note):
+def run(rows, repeats, results):
     """Rows memory-*."""
     folder = f"{ROOT}/opens"
     os.makedirs(folder)
-    for index in range(OPENS * repeats + 50):
+    for index in range(COUNTS["opens"] * repeats + WARM_UP["opens"]):
         machine.write(f"{folder}/{index}", "")
-    warm = _connect(5)
-    groups = []
-    for _ in range(repeats):
-        before = sample()
-        groups += _connect(CONNECTIONS)
-        each = _difference(before, sample(), CONNECTIONS)
-        _explain("a connection", each, note)
-        result("memory-connection", each["kernel"])
-    one = warm[0]
-    opened = [one.create(f"opens\\{OPENS * repeats + index}") for index in range(50)]
-    for turn in range(repeats):
-        before = sample()
-        opened += [one.create(f"opens\\{turn * OPENS + index}") for index in range(OPENS)]
-        each = _difference(before, sample(), OPENS)
-        _explain("an open file", each, note)
-        result("memory-open", each["kernel"])
-    for file_id in opened:
-        one.close(file_id)
-    _end(groups + warm)
+    wanted = {row.name for row in rows}
+    with Holder() as holder:
+        for what, name in ROWS.items():
+            if name in wanted:
+                try:
+                    _measure(holder, what, repeats, results)
+                except Skip as reason:
+                    results.unsupported(name, str(reason))
     time.sleep(2)
     shutil.rmtree(folder)
