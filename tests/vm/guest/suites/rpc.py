@@ -8,7 +8,7 @@ from lib import machine
 from lib.proc import Failure, check, run
 from lib.registry import Suite
 
-suite = Suite("rpc", cost=40)
+suite = Suite("rpc", cost=80)
 ROOT = "/srv/smb/share"
 STOCK = {"c": "the C tools do not have this call", "ours-module": "the C tools do not have this call", "samba": "its accounts are others"}
 
@@ -56,11 +56,19 @@ for _name, _command, _wanted in (
     ("srvsvc.share-1005", "netsharegetinfo share 1005", ("flags: 0x",)),
     ("srvsvc.name", "netnamevalidate share 9", ()),
     ("lsarpc.policy", "lsaquery", ("WORKGROUP",)),
+    ("lsarpc.user", "getusername", ("testuser", "KSMBD")),
+    ("lsarpc.security", "lsaquerysecobj", ("S-1-1-0", "READ_CONTROL")),
+    ("lsarpc.privileges", "enumprivs", ("SeBackupPrivilege", "SeCreateSymbolicLinkPrivilege")),
+    ("lsarpc.privilege", "lsalookupprivvalue SeBackupPrivilege", ("0:17",)),
+    ("lsarpc.privilege-text", "getdispname SeBackupPrivilege", ("Back up files and directories",)),
+    ("lsarpc.domains", "lookupnames KSMBD BUILTIN", ("S-1-5-32 (", "KSMBD S-1-5-21-")),
     ("lsarpc.names", "lookupnames testuser", ("testuser S-1-5-21-", "-{uid} (User: 1)")),
     ("lsarpc.names-level", "lookupnames_level 1 testuser", ("testuser S-1-5-21-",)),
     ("lsarpc.well-known", "lookupsids S-1-1-0 S-1-5-32-544", ("Everyone", "BUILTIN\\Administrators")),
     ("lsarpc.sids-level", "lookupsids_level 1 S-1-1-0", ("Everyone",)),
     ("dssetup.role", "dsroledominfo", ("Machine Role = [2]",)),
+    ("wkssvc.info", "wkssvc_wkstagetinfo", ()),
+    ("wkssvc.join", "wkssvc_getjoininformation", ("WORKGROUP",)),
     ("samr.domains", "enumdomains", ("name:[KSMBD]", "name:[Builtin]")),
     ("samr.domain", "lookupdomain KSMBD", ("S-1-5-21-",)),
     ("samr.users", "enumdomusers", ("user:[testuser] rid:[{uidx}]", "user:[other]")),
@@ -75,6 +83,17 @@ for _name, _command, _wanted in (
     ("samr.group", "querygroup 0x201", ("Group Name:\tNone",)),
     ("samr.group-members", "querygroupmem 0x201", ("rid:[{uidx}]",)),
     ("samr.alias-members", "queryaliasmem builtin 0x220", ()),
+    ("samr.alias-users", "queryaliasmem builtin 0x221", ("S-1-5-21-", "-{uid}")),
+    ("samr.alias-names", "samlookupnames builtin Users", ("0x221 (4)",)),
+    ("samr.user-security", "samquerysecobj {uid}", ("S-1-1-0",)),
+    ("samr.domain-role", "querydominfo 7", ()),
+    ("samr.domain-state", "querydominfo 9", ()),
+    ("samr.domain-general", "querydominfo 11", ()),
+    ("samr.domain-modified", "querydominfo 13", ()),
+    ("samr.display-machines", "querydispinfo 2", ()),
+    ("samr.display-names", "querydispinfo 4", ("testuser",)),
+    ("samr.display-group-names", "querydispinfo 5", ("None",)),
+    ("samr.display-index", "getdispinfoidx testuser 1", ()),
     ("samr.domain-info", "querydominfo 2", ("Domain:\t\tKSMBD", "Total Users:\t2")),
     ("samr.domain-password", "querydominfo 1", ()),
     ("samr.domain-name", "querydominfo 5", ("KSMBD",)),
@@ -106,11 +125,26 @@ def unknown(_server):
         ("lookupdomain NOWHERE", "NO_SUCH_DOMAIN"),
         ("netsharegetinfo no-such-share 1", "NETNAMENOTFOUND"),
         ("netnamevalidate a/b 9", "INVALID_NAME"),
+        ("lookupsids_level 3 S-1-1-0", "*UNKNOWN*"),
+        ("lookupnames4 testuser", "ACCESS_DENIED"),
+        ("lookupsids3 S-1-1-0", "ACCESS_DENIED"),
+        ("lsaenumacctrights S-1-1-0", "OBJECT_NAME_NOT_FOUND"),
+        ("getdispname SeNothing", "NO_SUCH_PRIVILEGE"),
         ("createdomuser somebody", "NT_STATUS"),
         ("deletedomuser testuser", "NT_STATUS"),
     ):
         out = rpcclient(command, ok=False)
         check(wanted in out.upper(), f"`{command}`: {out}")
+
+
+@suite.test("smbclient-L", lacks=STOCK)
+def listed(_server):
+    """smbclient shows the shares, as a grid and for scripts."""
+    who = f"{machine.USER}%{machine.PASSWORD}"
+    text = run("smbclient", "-L", "127.0.0.1", "-U", who, timeout=60).output
+    check("the first share" in text and "IPC$" in text and "hidden" not in text, text)
+    text = run("smbclient", "-gL", "127.0.0.1", "-U", who, timeout=60).output
+    check("Disk|share|the first share" in text.splitlines(), text)
 
 
 @suite.test("guest", lacks=STOCK)
@@ -123,6 +157,10 @@ def guest(server):
         check("testuser" not in out and "netname: share" not in out, f"a guest may `{command}`: {out}")
     server.stop()
     start(server)
+
+
+NDR = ("8a885d04-1ceb-11c9-9fe8-08002b104860", "2.0")
+NDR64 = ("71710533-BEBA-4937-8319-B5DBEF9CCC36", "1.0")
 
 
 def connected(pipe, fragment=None):
@@ -138,81 +176,133 @@ def connected(pipe, fragment=None):
     return rpc
 
 
-@suite.test("impacket.srvsvc", lacks=STOCK)
-def impacket_srvsvc(_server):
+def over_both(name, pipe):
+    """Adds the function as a test for each transfer syntax: it gets a pipe that it binds to its interface with `bind`."""
+
+    def register(function):
+        for label, syntax in (("", NDR), ("-ndr64", NDR64)):
+
+            def run_case(_server, syntax=syntax):
+                rpc = connected(pipe)
+                function(rpc, lambda interface: rpc.bind(interface, transfer_syntax=syntax))
+                rpc.disconnect()
+
+            suite.add(f"impacket.{name}{label}", run_case, lacks=STOCK)
+        return function
+
+    return register
+
+
+def refused(wanted, call, *args):
+    """The call gives an error that has `wanted` in its name."""
+    from impacket.dcerpc.v5.rpcrt import DCERPCException
+
+    try:
+        call(*args)
+    except DCERPCException as problem:
+        check(wanted in str(problem).upper(), f"{call.__name__}: {problem}")
+        return
+    raise Failure(f"{call.__name__}: success where {wanted} was expected")
+
+
+@over_both("srvsvc", "srvsvc")
+def impacket_srvsvc(rpc, bind):
     from impacket.dcerpc.v5 import srvs
 
-    rpc = connected("srvsvc")
-    rpc.bind(srvs.MSRPC_UUID_SRVS)
-    shares = srvs.hNetrShareEnum(rpc, 1)["InfoStruct"]["ShareInfo"]["Level1"]["Buffer"]
-    names = sorted(share["shi1_netname"][:-1] for share in shares)
-    check(names == ["IPC$", "share"], f"shares are {names}")
-    # What rpcclient does not ask for, too.
-    for level in (0, 1, 2, 501, 502):
-        srvs.hNetrShareEnum(rpc, level)
-    for level in (0, 1, 2, 501, 502, 1005):
+    bind(srvs.MSRPC_UUID_SRVS)
+    for level in (0, 1, 2, 501, 502, 503):
+        shares = srvs.hNetrShareEnum(rpc, level)["InfoStruct"]["ShareInfo"][f"Level{level}"]["Buffer"]
+        names = sorted(share[f"shi{level}_netname"][:-1] for share in shares)
+        check(names == ["IPC$", "share"], f"level {level}: shares are {names}")
+    for level in (0, 1, 2, 501, 502, 503, 1005):
         srvs.hNetrShareGetInfo(rpc, "share\0", level)
     for level in (100, 101, 102):
         srvs.hNetrServerGetInfo(rpc, level)
     now = srvs.hNetrRemoteTOD(rpc)["BufferPtr"]["tod_elapsedt"]
     here = int(run("date", "+%s").output)
     check(abs(now - here) < 60, f"the server's time is {now}, here it is {here}")
-    rpc.disconnect()
 
 
-@suite.test("impacket.wkssvc", lacks=STOCK)
-def impacket_wkssvc(_server):
+@over_both("wkssvc", "wkssvc")
+def impacket_wkssvc(rpc, bind):
     from impacket.dcerpc.v5 import wkst
 
-    rpc = connected("wkssvc")
-    rpc.bind(wkst.MSRPC_UUID_WKST)
+    bind(wkst.MSRPC_UUID_WKST)
     for level in (100, 101, 102):
         info = wkst.hNetrWkstaGetInfo(rpc, level)["WkstaInfo"][f"WkstaInfo{level}"]
         name = info[f"wki{level}_computername"][:-1]
         check(name == "KSMBD", f"level {level}: the server is called {name}")
-    rpc.disconnect()
 
 
-@suite.test("impacket.samr", lacks=STOCK)
-def impacket_samr(_server):
+@over_both("samr", "samr")
+def impacket_samr(rpc, bind):
     from impacket.dcerpc.v5 import samr
 
-    rpc = connected("samr")
-    rpc.bind(samr.MSRPC_UUID_SAMR)
-    server = samr.hSamrConnect(rpc)["ServerHandle"]
+    bind(samr.MSRPC_UUID_SAMR)
+    for connect in (samr.hSamrConnect, samr.hSamrConnect2, samr.hSamrConnect4, samr.hSamrConnect5):
+        server = connect(rpc)["ServerHandle"]
     sid = samr.hSamrLookupDomainInSamServer(rpc, server, "KSMBD")["DomainId"]
     domain = samr.hSamrOpenDomain(rpc, server, domainId=sid)["DomainHandle"]
     users = samr.hSamrEnumerateUsersInDomain(rpc, domain)["Buffer"]["Buffer"]
     names = sorted(user["Name"] for user in users)
     check(names == sorted([machine.USER, machine.OTHER]), f"users are {names}")
     handle = samr.hSamrOpenUser(rpc, domain, userId=uid())["UserHandle"]
+    for number in (*range(1, 15), 16, 17, 20):
+        samr.hSamrQueryInformationUser2(rpc, handle, samr.USER_INFORMATION_CLASS.enumItems(number))
     info = samr.hSamrQueryInformationUser2(rpc, handle, samr.USER_INFORMATION_CLASS.UserAllInformation)["Buffer"]["All"]
     check(info["UserName"] == machine.USER, f"the user is {info['UserName']}")
-    samr.hSamrQueryDisplayInformation(rpc, domain)
+    refused("INVALID_INFO_CLASS", samr.hSamrQueryInformationUser2, rpc, handle, samr.USER_INFORMATION_CLASS.UserInternal1Information)
+    for number in (*range(1, 10), 11, 12, 13):
+        samr.hSamrQueryInformationDomain2(rpc, domain, samr.DOMAIN_INFORMATION_CLASS.enumItems(number))
+    for query in (samr.hSamrQueryDisplayInformation, samr.hSamrQueryDisplayInformation2, samr.hSamrQueryDisplayInformation3):
+        for number in range(1, 6):
+            query(rpc, domain, samr.DOMAIN_DISPLAY_INFORMATION.enumItems(number))
+    names = samr.hSamrLookupIdsInDomain(rpc, domain, (uid(), 513))["Names"]["Element"]
+    check([name["Data"] for name in names] == [machine.USER, "None"], "the names of ids")
+    group = samr.hSamrOpenGroup(rpc, domain, groupId=513)["GroupHandle"]
+    samr.hSamrGetMembersInGroup(rpc, group)
+    for number in range(1, 5):
+        samr.hSamrQueryInformationGroup(rpc, group, samr.GROUP_INFORMATION_CLASS.enumItems(number))
     builtin = samr.hSamrLookupDomainInSamServer(rpc, server, "Builtin")["DomainId"]
     builtin = samr.hSamrOpenDomain(rpc, server, domainId=builtin)["DomainHandle"]
     alias = samr.hSamrOpenAlias(rpc, builtin, aliasId=544)["AliasHandle"]
     info = samr.hSamrQueryInformationAlias(rpc, alias)["Buffer"]["General"]
     check(info["Name"] == "Administrators", f"alias 544 is {info['Name']}")
-    rpc.disconnect()
+    sids = samr.SAMPR_PSID_ARRAY()
+    item = samr.PSAMPR_SID_INFORMATION()
+    item["SidPointer"] = samr.hSamrRidToSid(rpc, domain, uid())["Sid"]
+    sids["Sids"].append(item)
+    found = samr.hSamrGetAliasMembership(rpc, builtin, sids)["Membership"]["Element"]
+    check([entry["Data"] for entry in found] == [545], "the user's aliases")
+    samr.hSamrQuerySecurityObject(rpc, handle, 7)
+    samr.hSamrCloseHandle(rpc, handle)
 
 
-@suite.test("impacket.lsarpc", lacks=STOCK)
-def impacket_lsarpc(_server):
+@over_both("lsarpc", "lsarpc")
+def impacket_lsarpc(rpc, bind):
     from impacket.dcerpc.v5 import lsad, lsat
     from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED
 
-    rpc = connected("lsarpc")
-    rpc.bind(lsat.MSRPC_UUID_LSAT)
+    bind(lsat.MSRPC_UUID_LSAT)
     policy = lsad.hLsarOpenPolicy2(rpc, MAXIMUM_ALLOWED)["PolicyHandle"]
     for lookup in (lsat.hLsarLookupNames, lsat.hLsarLookupNames2, lsat.hLsarLookupNames3):
         lookup(rpc, policy, (machine.USER,))
     for lookup in (lsat.hLsarLookupSids, lsat.hLsarLookupSids2):
         names = lookup(rpc, policy, ("S-1-1-0",))["TranslatedNames"]["Names"]
         check(names[0]["Name"] == "Everyone", f"S-1-1-0 is {names[0]['Name']}")
-    lsad.hLsarQueryInformationPolicy2(rpc, policy, lsad.POLICY_INFORMATION_CLASS.PolicyAccountDomainInformation)
+    for number in (*range(2, 8), 12, 13, 14):
+        lsad.hLsarQueryInformationPolicy2(rpc, policy, lsad.POLICY_INFORMATION_CLASS.enumItems(number))
+    value = lsad.hLsarLookupPrivilegeValue(rpc, policy, "SeBackupPrivilege")["Value"]
+    check(lsad.hLsarLookupPrivilegeName(rpc, policy, value)["Name"] == "SeBackupPrivilege", "the privilege has another name")
+    check(len(lsad.hLsarEnumeratePrivileges(rpc, policy)["EnumerationBuffer"]["Privileges"]) > 30, "few privileges")
+    check(lsat.hLsarGetUserName(rpc)["UserName"] == machine.USER, "the caller has another name")
+    for call in (lsad.hLsarEnumerateAccounts, lsad.hLsarEnumerateTrustedDomains, lsad.hLsarEnumerateTrustedDomainsEx):
+        refused("NO_MORE_ENTRIES", call, rpc, policy)
+    refused("NAME_NOT_FOUND", lsad.hLsarEnumerateAccountRights, rpc, policy, "S-1-5-32-544")
+    refused("DENIED", lsat.hLsarLookupNames4, rpc, (machine.USER,))
+    lsad.hLsarQuerySecurityObject(rpc, policy, 7)
     lsad.hLsarClose(rpc, policy)
-    rpc.disconnect()
+    refused("CONTEXT", lsad.hLsarClose, rpc, policy)
 
 
 @suite.test("impacket.fragments", lacks=STOCK)

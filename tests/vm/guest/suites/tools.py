@@ -193,6 +193,34 @@ suite.add("control.c-with-our-daemon", control("c"), timeout=240, lacks=ONLY_OUR
 suite.add("control.ours-with-c-daemon", control("ours"), timeout=240, lacks=ONLY_OURS)
 
 
+def crossed(kind):
+    """A daemon of one kind serves what the programs of the other wrote while it runs: a changed password, a new share, one that goes."""
+
+    def run_case(_server):
+        server = start("ours" if kind == "c" else "ours-module")
+        password = "Crossed-1"
+        sees = lambda share: client.smbclient(share, "ls", password=password, ok=False).status == 0  # noqa: E731
+        try:
+            tools = PROGRAMS[kind]
+            run(f"{tools}/ksmbd.adduser", "-u", "-p", password, machine.USER)
+            run(f"{tools}/ksmbd.addshare", "-a", "-o", f"path = {ROOT}", "-o", "read only = no", "crossed")
+            run(f"{tools}/ksmbd.control", "-r")
+            wait_for("the share and the password that the other's programs wrote", lambda: sees("crossed"), timeout=30)
+            check(client.smbclient("crossed", "ls", ok=False).status != 0, "the old password is still good")
+            run(f"{tools}/ksmbd.addshare", "-d", "crossed")
+            run(f"{tools}/ksmbd.control", "-r")
+            wait_for("the share to go", lambda: not sees("crossed"), timeout=30)
+            check(sees("share"), "the other share went with it")
+        finally:
+            server.reset()
+
+    return run_case
+
+
+suite.add("crossed.c-with-our-daemon", crossed("c"), timeout=240, lacks=ONLY_OURS)
+suite.add("crossed.ours-with-c-daemon", crossed("ours"), timeout=240, lacks=ONLY_OURS)
+
+
 @suite.test("daemon.twice", lacks=ONLY_OURS)
 def daemon_twice(_server):
     """A second daemon of either kind does not start beside the first, whichever that is."""
