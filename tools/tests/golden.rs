@@ -181,6 +181,42 @@ fn a_broken_database_stays_as_it_is() {
 }
 
 #[test]
+fn half_written_files_stay_as_they_are() {
+    let place = Place::new("");
+    for broken in [
+        &b"[global\n"[..],
+        b"[global]\ntcp port = many\n",
+        b"[s]\npath=/x\n[gl",
+        b"\xff\xfe[s]\n",
+        b"[s]\npath",
+    ] {
+        fs::write(place.config(), broken).unwrap();
+        for (action, share) in [("-a", "new"), ("-u", "s"), ("-d", "new")] {
+            let (status, said) = place.addshare(&[action, "-o", "path = /tmp", share]);
+            assert_eq!(status, 1, "{action} {broken:?}");
+            assert!(said.contains("ERROR: "), "{said}");
+            assert_eq!(fs::read(place.config()).unwrap(), broken);
+        }
+    }
+    fs::write(place.config(), "").unwrap();
+    for broken in [
+        &b"alice\n"[..],
+        b"alice:pPScQGUQvcq2gk7nww/Y",
+        b"\0\0\0\0",
+        b"\xff:pPScQGUQvcq2gk7nww/YUg==\n",
+    ] {
+        fs::write(place.users(), broken).unwrap();
+        for action in ["-a", "-u", "-d"] {
+            let (status, said) = place.adduser(&[action, "-p", "x", "alice"], "");
+            assert_eq!(status, 1, "{action} {broken:?}");
+            assert!(said.contains("ksmbdpwd.db:1: "), "{said}");
+            assert!(!said.contains("pPSc"), "a secret in a message: {said}");
+            assert_eq!(fs::read(place.users()).unwrap(), broken);
+        }
+    }
+}
+
+#[test]
 fn the_guest_account_is_not_deleted() {
     let place = Place::new("[global]\nguest account = alice\n");
     assert_eq!(place.adduser(&["-a", "-p", "x", "alice"], "").0, 0);

@@ -8,7 +8,7 @@ use ksmbd_tools::status::Source;
 
 use super::super::association::Association;
 use super::super::budget::Budget;
-use super::super::ndr::{Array, Level};
+use super::super::ndr::{Array, Level, Syntax};
 use super::super::pdu::{self, flag, kind};
 use super::super::srvsvc::Container;
 use super::super::{Caller, Interface, SRVSVC};
@@ -329,4 +329,82 @@ fn the_pipe_knows_its_number() {
         (kind::RESPONSE, flag::LAST)
     );
     assert_eq!(read::<FileInfo3>(3, &answer[24..]).3, status::OK);
+}
+
+/// Asks an operation for everything at a level; gives the entries. Question and answer come back as they were.
+fn all_of<T>(server: &Server, syntax: Syntax, number: u16, level: u32) -> Vec<T>
+where
+    T: Encode + Decode + Clone + PartialEq + std::fmt::Debug,
+{
+    let choice = Choice {
+        server: name("box"),
+        first: Unique::Null,
+        user: Unique::Null,
+    };
+    let asked = Enumerate::<T> {
+        listing: listing(level, Vec::new()),
+        preferred: u32::MAX,
+        resume: Unique::To(0),
+    };
+    let mut e = Encoder::new(syntax);
+    e.params(&choice);
+    e.params(&asked);
+    let stub = e.finish();
+    let handles = super::super::handles::Handles::default();
+    let call = Call {
+        server,
+        is_restricted: false,
+        handles: &handles,
+        pipe: PIPE,
+    };
+    let ask = |stub: &[u8]| {
+        let mut output = Encoder::new(syntax);
+        let mut input = Decoder::new(stub, syntax);
+        let result = srvsvc::Srvsvc.call(&call, number, &mut input, &mut output);
+        result.map(|()| output.finish())
+    };
+    for cut in 0..stub.len() {
+        assert!(ask(&stub[..cut]).is_err(), "level {level}: {cut} bytes");
+    }
+    let answer = ask(&stub).unwrap();
+    let mut d = Decoder::new(&answer, syntax);
+    let found: Enumerated<T> = d.params().unwrap();
+    assert_eq!((d.remaining(), found.status), (0, 0), "level {level}");
+    let mut e = Encoder::new(syntax);
+    e.params(&found);
+    assert_eq!(e.finish(), answer);
+    let container = found.listing.container.arm.as_ref().unwrap();
+    container.buffer.as_ref().unwrap().0.clone()
+}
+
+#[test]
+fn every_level_in_both_syntaxes() {
+    let dir = module("alice");
+    let server = server(&dir);
+    for syntax in [Syntax::Ndr, Syntax::Ndr64] {
+        let sessions = |level| all_of::<SessionInfo502>(&server, syntax, SESSIONS, level);
+        let whole = sessions(502);
+        let users: Vec<_> = whole.iter().map(|session| session.user.clone()).collect();
+        assert_eq!(users, [name("alice"), name("bob")]);
+        assert_eq!(whole[1].client, name("2001:db8::1"));
+        assert_eq!(
+            all_of::<SessionInfo0>(&server, syntax, SESSIONS, 0).len(),
+            2
+        );
+        assert_eq!(
+            all_of::<SessionInfo1>(&server, syntax, SESSIONS, 1)[0].opens,
+            2
+        );
+        assert_eq!(
+            all_of::<SessionInfo2>(&server, syntax, SESSIONS, 2)[1].flags,
+            1
+        );
+        assert_eq!(
+            all_of::<SessionInfo10>(&server, syntax, SESSIONS, 10)[0].time,
+            100
+        );
+        assert_eq!(all_of::<FileInfo2>(&server, syntax, FILES, 2).len(), 2);
+        let files = all_of::<FileInfo3>(&server, syntax, FILES, 3);
+        assert_eq!((files[0].locks, &files[0].user), (3, &name("alice")));
+    }
 }
