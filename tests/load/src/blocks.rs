@@ -6,6 +6,7 @@ use anyhow::{ensure, Result};
 use clap::{Args, ValueEnum};
 use smb_client::{Client, NewFile};
 use smb_proto::header::{Command, FileId};
+use smb_proto::security::AccessMask;
 use smb_proto::{read, write};
 
 use crate::crowd::Crowd;
@@ -13,6 +14,9 @@ use crate::pipeline::Requests;
 use crate::protection::Unsupported;
 use crate::report;
 use crate::Server;
+
+/// Data and attributes, which a file's mode alone can grant.
+const READ_WRITE: AccessMask = AccessMask::from_bits(0x0012_019f);
 
 /// Which way data go.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -115,7 +119,10 @@ impl Plan {
             let name = format!("new-{}", worker.number);
             return Ok(worker.client.create(&NewFile::named(&name).temporary())?);
         }
-        Ok(worker.client.create(&NewFile::named(&self.file))?)
+        Ok(worker.client.create(&NewFile {
+            access: READ_WRITE,
+            ..NewFile::named(&self.file)
+        })?)
     }
 
     /// Where the block with this number is.

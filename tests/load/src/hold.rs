@@ -19,7 +19,7 @@ const CARRIERS: usize = 20;
 /// All that is held until the program ends.
 struct Held<'a> {
     server: &'a Server,
-    /// Connections with a session each: servers end those without one after a while.
+    /// Idle connections, each with a session and a tree connect: servers end those without after a while.
     connections: Vec<Client>,
     /// Connections that more sessions are shared out among, which are made before the first of these.
     shared: Vec<Client>,
@@ -53,23 +53,13 @@ pub(crate) fn run(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// A connection, and a session on it.
-fn connect(server: &Server) -> Result<Client> {
-    let options = server.options(ROOM);
-    Ok(Client::log_in(
-        &server.target()?,
-        &options,
-        SetupHeader::default(),
-    )?)
-}
-
 impl Held<'_> {
     fn add(&mut self, what: &str) -> Result<()> {
         match what {
-            "connections" => self.connections.push(connect(self.server)?),
+            "connections" => self.connections.push(self.server.client(ROOM)?),
             "sessions" => {
                 while self.shared.len() < CARRIERS {
-                    self.shared.push(connect(self.server)?);
+                    self.shared.push(self.server.client(ROOM)?);
                 }
                 let next = self.sessions.len() % CARRIERS;
                 let conn = &mut self.shared.get_mut(next).context("no connection")?.conn;

@@ -69,7 +69,7 @@ class Comparison:
         for row in self.wanted:
             shown = [f"{value:.2f}" if value else "" for value in self.ratios(row).values()]
             client = max((part for one in self.every if (part := one.part("client", row)) is not None), default=None)
-            table.append([row.name, row.unit, *[self._cell(one, row) for one in self.every], *shown, percent(self.spread(row)), percent(client), self._waits(row)])
+            table.append([row.name, row.unit, *[self._cell(one, row) for one in self.every], *shown, percent(self.spread(row)) if any(one.mean(row) for one in self.every) else "", percent(client), self._waits(row)])
         return in_columns(table)
 
     def below(self, text_limit):

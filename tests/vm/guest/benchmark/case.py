@@ -65,7 +65,7 @@ OTHERS = {
     "cifs-tree-copy": ("trees", MILLISECONDS, "copy a tree of 300 files in 21 directories to the share"),
     "cifs-tree-delete": ("trees", MILLISECONDS, "delete that tree"),
     "load-connect": ("connect", MICROSECONDS, "connect, log on, connect to the share, log off"),
-    "memory-connection": ("memory", BYTES, "memory of the server for an idle connection with a session (with both ends' sockets)"),
+    "memory-connection": ("memory", BYTES, "memory of the server for an idle connection to the share (with both ends' sockets)"),
     "memory-session": ("memory", BYTES, "memory of the server for another session on a connection"),
     "memory-open": ("memory", BYTES, "memory of the server for an open file"),
     "module-text": ("host", BYTES, "code and constants of the module"),
