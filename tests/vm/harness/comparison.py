@@ -67,7 +67,7 @@ class Comparison:
         head = ["case", "unit", *[one.title for one in self.every], *[f"ours/{one.title}" for one in self.others], "spread", "client", "waits"]
         table = [head]
         for row in self.wanted:
-            shown = [f"{value:.2f}" if value else "" for value in self.ratios(row).values()]
+            shown = [f"{value:.{2 if value >= 0.1 else 3}f}" if value else "" for value in self.ratios(row).values()]
             client = max((part for one in self.every if (part := one.part("client", row)) is not None), default=None)
             table.append([row.name, row.unit, *[self._cell(one, row) for one in self.every], *shown, percent(self.spread(row)) if any(one.mean(row) for one in self.every) else "", percent(client), self._waits(row)])
         return in_columns(table)
