@@ -56,12 +56,12 @@ run_logged() {
 		sleep 0.5
 		if [ $((SECONDS - start - mark)) -ge 15 ]; then
 			mark=$((SECONDS - start))
-			printf '    %3d s: %s\n' "$mark" "$(tail -n1 "$log" | cut -c1-100)" >&2
+			printf '    %3d s, %s: %s\n' "$mark" "$(basename "$log" .log)" "$(tail -n1 "$log" | cut -c1-100)" >&2
 		fi
 	done
 	wait "$pid" || rc=$?
 	trap - INT TERM
-	[ $rc = 0 ] && { printf '    done in %d s\n' $((SECONDS - start)) >&2; return 0; }
+	[ $rc = 0 ] && { printf '    %s done in %d s\n' "$(basename "$log" .log)" $((SECONDS - start)) >&2; return 0; }
 	tail -n 15 "$log" >&2
 	if grep -qE 'Could not resolve|Temporary failure resolving|Could not connect|Connection timed out|Network is unreachable|Failed to fetch' "$log"; then
 		die "$what failed because the Debian archive $KSMBD_MIRROR cannot be reached: check the network, or set KSMBD_MIRROR. Log: $log"

@@ -27,7 +27,7 @@ bootstrap() {
 	while IFS= read -r line; do [ -z "$line" ] || opts+=(--aptopt="$line"); done <<<"$(apt_options)"
 	# A mount namespace of its own: a killed bootstrap leaves no mounts behind.
 	unshare --mount --propagation private mmdebstrap --mode=root --variant=minbase --include="$2" "${opts[@]}" \
-		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='force-unsafe-io' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook="sh -eu '$3' \"\$1\"" \
 		trixie "$dir/root" "deb $KSMBD_MIRROR trixie main"
 }
@@ -53,12 +53,20 @@ make_kernel() {
 # setup: makes what is missing; sets TOOLS_DIR, GUEST_DIR, KERNEL_DIR.
 setup() {
 	need_host
-	local recipe=$VM_DIR/roots.sh conf=$VM_DIR/conf
+	local recipe=$VM_DIR/roots.sh conf=$VM_DIR/conf guest maker
+	guest=$(hash_of "$recipe" "$conf/guest.packages" "$VM_DIR/roots/guest.sh")
 	cached tools "$(hash_of "$recipe" "$conf/tools.packages" "$VM_DIR/roots/tools.sh")" make_tools
 	TOOLS_DIR=$REPLY
+	# The guest's root takes as long as the kernel, and each leaves processors idle.
+	cached guest "$guest" make_guest &
+	maker=$!
+	# shellcheck disable=SC2064
+	trap "kill -TERM $maker 2>/dev/null || true" EXIT
 	cached kernel "$(hash_of "$conf/kernel.conf" "$VM_DIR/roots/kernel.sh" "$conf/tools.packages")" make_kernel
 	KERNEL_DIR=$REPLY
-	cached guest "$(hash_of "$recipe" "$conf/guest.packages" "$VM_DIR/roots/guest.sh")" make_guest
+	wait $maker || exit 1
+	trap - EXIT
+	cached guest "$guest" make_guest
 	GUEST_DIR=$REPLY
 }
 

@@ -5,6 +5,8 @@
 //! Allocators keep some; so each is done for a while first, and what may grow is far less than what one leaked object each
 //! time would make.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use anyhow::{ensure, Result};
 use smb_client::{Client, Connection, Credentials, NewFile, Options, Setup, SetupHeader};
 use smb_proto::create::OplockLevel;
@@ -55,15 +57,20 @@ fn half_login(world: &World) -> Result<Connection> {
     Ok(conn)
 }
 
+/// Attacks by [`waits`]: the files of the one before may be about to be deleted still.
+static WAITS: AtomicU32 = AtomicU32::new(0);
+
 fn waits(world: &World) -> Result<()> {
+    let number = WAITS.fetch_add(1, Ordering::Relaxed);
+    let (held, locked) = (format!("held{number}.tmp"), format!("locked{number}.tmp"));
     let mut client = world.client()?;
     let folder = client.create(&NewFile::directory(""))?;
     let first = client.create(&NewFile {
         oplock: OplockLevel::BATCH,
-        ..NewFile::named("waits.tmp").temporary()
+        ..NewFile::named(&held).temporary()
     })?;
-    let second = client.create(&NewFile::named("waits2.tmp").temporary())?;
-    let third = client.create(&NewFile::named("waits2.tmp"))?;
+    let second = client.create(&NewFile::named(&locked).temporary())?;
+    let third = client.create(&NewFile::named(&locked))?;
     client.lock(
         second,
         (0, 10),

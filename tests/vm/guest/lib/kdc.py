@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 
-from . import machine
+from . import machine, procfs
 from .proc import run, wait_for
 
 REALM = "KSMBD.TEST"
@@ -54,7 +54,7 @@ def kadmin(*queries):
 
 def start():
     """Makes the realm, once a machine, and starts its KDC."""
-    if run("ss", "-Hltn", "sport = :88").output.strip():
+    if procfs.listens(88):
         return
     machine.write("/etc/hosts", f"127.0.0.1 localhost {HOST} {ALIAS} {STRANGE_HOST}\n::1 localhost\n")
     machine.write("/etc/krb5.conf", KRB5_CONF)
@@ -73,7 +73,7 @@ def start():
         f"ktadd -norandkey -k {KEYTAB} cifs/{ALIAS}",
     )
     subprocess.Popen(["krb5kdc", "-n"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for("krb5kdc to listen", lambda: run("ss", "-Hltn", "sport = :88").output.strip())
+    wait_for("krb5kdc to listen", lambda: procfs.listens(88))
 
 
 @contextlib.contextmanager

@@ -23,6 +23,9 @@ def prepare():
         subprocess.run(["modprobe", "-q", module], check=False)
     write("/proc/sys/kernel/hung_task_timeout_secs", str(min(patient(120), 600)))
     write("/proc/sys/kernel/panic_on_oops", "0")
+    # A page that is just being made part of a huge one cannot be copied from for a moment, which the client's netfs tells a writer as
+    # EFAULT instead of trying again.
+    write("/sys/kernel/mm/transparent_hugepage/enabled", "never")
     write("/proc/sys/kernel/printk_devkmsg", "on\n")
     for name in (USER, OTHER):
         run("useradd", "-M", "-s", "/bin/false", name)

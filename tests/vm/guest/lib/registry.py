@@ -16,8 +16,9 @@ class Test:
 
 class Suite:
     """The tests of one VM run. `disk` is the size of its ext4 disk (0: none, shares are tmpfs), `memory` in MiB, `cost` an estimate in
-    seconds, for starting the longest first; `needs` = "debug" has it run in the debug kernel only; `clients` says that it runs programs
-    of the tests' own, which are built before."""
+    seconds, for starting the longest first; `cpus` are 1 where nothing is about races, for an emulated machine spends a quarter less
+    then; `needs` = "debug" has it run in the debug kernel only; `clients` says that it runs programs of the tests' own, which are
+    built before."""
 
     def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2, needs="", clients=False):
         self.name, self.disk, self.memory, self.cost, self.cpus, self.needs = name, disk, memory, cost, cpus, needs

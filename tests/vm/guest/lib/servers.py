@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from . import machine, module
+from . import machine, module, procfs
 from .proc import Failure, patient, run, tail, wait_for
 
 CONF_DIR = "/etc/ksmbd"
@@ -51,7 +51,7 @@ def conf_text(global_section, shares):
 
 def port_open():
     """Whether something listens on the SMB port."""
-    return run("ss", "-Hltn", f"sport = :{PORT}").output.strip() != ""
+    return procfs.listens(PORT)
 
 
 def loaded(module):
@@ -177,7 +177,7 @@ class Ksmbd(Server):
         """Whether no process of the daemon is left."""
         if getattr(self, "daemon", None):
             self.daemon.poll()
-        return run("pgrep", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False).status != 0
+        return not procfs.processes("ksmbd.mountd", "ksmbd-mountd", "ksmbd.tools")
 
     def stop(self):
         self.control_stop()

@@ -4,8 +4,7 @@
 import os
 
 from benchmark import memory
-from lib import machine, servers
-from lib.proc import run
+from lib import machine, procfs, servers
 
 from .kinds import KINDS
 
@@ -52,9 +51,8 @@ def _records(name):
 
 
 def connections():
-    """TCP connections of the server's port that exist in any state but TIME-WAIT."""
-    out = run("ss", "-Htan", f"sport = :{servers.PORT}").output
-    return len([line for line in out.splitlines() if not line.startswith(("TIME-WAIT", "LISTEN"))])
+    """TCP connections of the server's port that exist."""
+    return len(procfs.connections(servers.PORT))
 
 
 def _daemon(server):

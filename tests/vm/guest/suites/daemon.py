@@ -14,11 +14,11 @@ import urllib.request
 import uuid
 from xml.etree import ElementTree
 
-from lib import client, machine, servers
+from lib import client, machine, procfs, servers
 from lib.proc import Failure, check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("daemon", cost=120)
+suite = Suite("daemon", cost=120, cpus=1)
 ROOT = "/srv/smb/share"
 CONF = f"{servers.CONF_DIR}/ksmbd.conf"
 USERS = f"{servers.CONF_DIR}/ksmbdpwd.db"
@@ -38,7 +38,7 @@ def start(server):
 
 def processes():
     """Manager and workers."""
-    return [int(pid) for pid in run("pgrep", "-x", "ksmbd.mountd|ksmbd-mountd", ok=False).output.split()]
+    return procfs.processes("ksmbd.mountd", "ksmbd-mountd")
 
 
 def worker(server):

@@ -8,7 +8,7 @@ from lib import client, machine
 from lib.proc import check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("errors", cost=40)
+suite = Suite("errors", cost=40, cpus=1)
 ROOT = "/srv/smb"
 
 

@@ -8,7 +8,7 @@ from lib import client, machine, servers
 from lib.proc import check, run
 from lib.registry import Suite
 
-suite = Suite("interop", cost=40)
+suite = Suite("interop", cost=40, cpus=1)
 ROOT = "/srv/smb/share"
 ONLY_OURS = {kind: "it mixes this project's halves with the stock ones" for kind in ("c", "samba", "ours-module", "ours-tools")}
 

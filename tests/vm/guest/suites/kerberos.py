@@ -9,7 +9,7 @@ from lib import client, kdc, machine
 from lib.proc import Failure, check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("kerberos", cost=60)
+suite = Suite("kerberos", cost=60, cpus=1)
 ROOT = "/srv/smb/share"
 LOGON_FAILURE = 0xC000006D
 SESSION_EXPIRED = 0xC000035C

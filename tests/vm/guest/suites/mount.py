@@ -8,7 +8,7 @@ from lib import client, machine
 from lib.proc import check, run
 from lib.registry import Suite
 
-suite = Suite("mount", cost=70)
+suite = Suite("mount", cost=70, cpus=1)
 DIALECTS = {"2.1": 0x210, "3.0": 0x300, "3.02": 0x302, "3.1.1": 0x311}
 PROTECTIONS = {"plain": {}, "sign": {"sec": "ntlmsspi"}, "seal": {"seal": True}}
 

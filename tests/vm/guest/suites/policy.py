@@ -9,7 +9,7 @@ from lib import client, machine, rawconn
 from lib.proc import Failure, check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("policy", cost=60)
+suite = Suite("policy", cost=60, cpus=1)
 ROOT = "/srv/smb/share"
 NOT_C = {kind: "the C module does not do it" for kind in ("c", "ours-tools")}
 OURS_ONLY = {**NOT_C, "samba": "another configuration"}

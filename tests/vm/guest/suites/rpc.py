@@ -8,7 +8,7 @@ from lib import machine
 from lib.proc import Failure, check, run
 from lib.registry import Suite
 
-suite = Suite("rpc", cost=80)
+suite = Suite("rpc", cost=80, cpus=1)
 ROOT = "/srv/smb/share"
 STOCK = {"c": "the C tools do not have this call", "ours-module": "the C tools do not have this call", "samba": "its accounts are others"}
 

@@ -8,7 +8,7 @@ from lib import client, machine
 from lib.proc import check, run
 from lib.registry import Suite
 
-suite = Suite("smbclient", cost=40)
+suite = Suite("smbclient", cost=40, cpus=1)
 ROOT = "/srv/smb/share"
 
 

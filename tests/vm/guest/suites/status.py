@@ -13,7 +13,7 @@ from lib import client, machine, servers
 from lib.proc import check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("status", cost=90)
+suite = Suite("status", cost=90, cpus=1)
 ROOT = "/srv/smb/share"
 PROC = "/proc/fs/ksmbd"
 NOT_OURS = {kind: "the module is not ours" for kind in ("c", "ours-tools", "samba")}

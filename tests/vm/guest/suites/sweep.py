@@ -8,9 +8,9 @@ import re
 import socket
 import struct
 
-from lib import client, events, klog, machine, servers
+from lib import client, events, klog, machine, procfs, servers
 from lib.faults import Faults
-from lib.proc import Failure, Skip, check, patient, run, wait_for
+from lib.proc import Failure, Skip, check, patient, wait_for
 from lib.registry import Suite
 
 suite = Suite("sweep", cost=2000, cpus=1, needs="debug")
@@ -301,8 +301,7 @@ def piece(name, kind):
 
 
 def connections():
-    out = run("ss", "-Htan", f"sport = :{servers.PORT}").output
-    return [line for line in out.splitlines() if not line.startswith(("TIME-WAIT", "LISTEN"))]
+    return procfs.connections(servers.PORT)
 
 
 for _name in WORK:

@@ -10,7 +10,7 @@ from lib import client, machine, servers
 from lib.proc import check, run, wait_for
 from lib.registry import Suite
 
-suite = Suite("tools", cost=80)
+suite = Suite("tools", cost=80, cpus=1)
 ONLY_OURS = {kind: "it compares this project's programs with the C ones" for kind in ("c", "samba", "ours-module", "ours-tools")}
 PROGRAMS = {"ours": servers.OUR_TOOLS, "c": servers.C_TOOLS}
 WORK = "/tmp/tools"

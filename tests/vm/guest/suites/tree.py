@@ -7,7 +7,7 @@ from lib import client, machine
 from lib.proc import check, run, sh
 from lib.registry import Suite
 
-suite = Suite("tree", disk="2G", cost=700, memory=1536)
+suite = Suite("tree", disk="2G", cost=300, memory=1536, cpus=1)
 ROOT = "/srv/smb/share"
 
 
