@@ -73,13 +73,13 @@ OTHERS = {
 
 # What is measured with several processors, by the load generator: (arguments, whether the time of a piece or of a byte counts)
 SCALING = {
-    "read-1m": (["blocks", "read", "--size", str(MIB), "--count", "200", "--depth", "4"], "bytes"),
-    "write-1m": (["blocks", "write", "--random", "--size", str(MIB), "--count", "100", "--depth", "4"], "bytes"),
-    "read-1m-aes-128-gcm": (["blocks", "read", "--size", str(MIB), "--count", "40", "--depth", "4", "--protection", "aes-128-gcm"], "bytes"),
-    "randread-4k": (["blocks", "read", "--random", "--count", "2000", "--depth", "8"], "count"),
-    "randwrite-4k": (["blocks", "write", "--random", "--count", "2000", "--depth", "8"], "count"),
-    "names": (["names", "crowd", "--files", "200", "--count", "40", "--rounds", "2"], "count"),
-    "connect": (["connect", "--count", "20"], "count"),
+    "read-1m": (["blocks", "read", "--size", str(MIB), "--count", "48", "--depth", "4"], "bytes"),
+    "write-1m": (["blocks", "write", "--random", "--size", str(MIB), "--count", "32", "--depth", "4"], "bytes"),
+    "read-1m-aes-128-gcm": (["blocks", "read", "--size", str(MIB), "--count", "12", "--depth", "4", "--protection", "aes-128-gcm"], "bytes"),
+    "randread-4k": (["blocks", "read", "--random", "--count", "800", "--depth", "8"], "count"),
+    "randwrite-4k": (["blocks", "write", "--random", "--count", "800", "--depth", "8"], "count"),
+    "names": (["names", "crowd", "--files", "200", "--count", "20", "--rounds", "2"], "count"),
+    "connect": (["connect", "--count", "10"], "count"),
 }
 
 
