@@ -2,6 +2,7 @@
 """The kernel's cryptography: loads what a real host loads for its processor, and tells which implementation serves an algorithm."""
 
 import os
+import re
 import subprocess
 
 from lib.proc import Skip, run
@@ -60,7 +61,7 @@ def describe(results, kind):
         except Skip as reason:
             results.note(f"{protection}: n/a ({reason})")
             continue
-        held = sorted(driver for driver, count in now.items() if MODES[protection] in driver and count > 1)
+        held = sorted(driver for driver, count in now.items() if re.search(rf"\b{MODES[protection]}", driver) and count > 1)
         results.note(f"{protection}: {', '.join(held) if held else 'the crypto library of the kernel, which is not in /proc/crypto'}")
 
 
