@@ -144,6 +144,34 @@ mod tests {
     }
 
     #[test]
+    fn is_what_avahi_reads() {
+        // Avahi 0.8 was shown this, and announced all three.
+        let want = "<?xml version=\"1.0\" standalone='no'?>
+<!DOCTYPE service-group SYSTEM \"avahi-service.dtd\">
+<!-- Written by ksmbd.mountd, which will change it: multicast dns register -->
+<service-group>
+  <name replace-wildcards=\"yes\">%h</name>
+  <service>
+    <type>_smb._tcp</type>
+    <port>4450</port>
+  </service>
+  <service>
+    <type>_adisk._tcp</type>
+    <port>9</port>
+    <txt-record>sys=waMa=0,adVF=0x100</txt-record>
+    <txt-record>dk0=adVN=Back &amp; up,adVF=0x82</txt-record>
+  </service>
+  <service>
+    <type>_device-info._tcp</type>
+    <port>9</port>
+    <txt-record>model=RackMac</txt-record>
+  </service>
+</service-group>
+";
+        assert_eq!(text_of(ON), want);
+    }
+
+    #[test]
     fn comes_and_goes_and_leaves_others_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);

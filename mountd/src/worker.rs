@@ -9,6 +9,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{bail, Context};
 use ksmbd_tools::account::System;
@@ -32,6 +33,8 @@ use crate::{discovery, list, startup};
 const THREADS: usize = 4;
 /// Messages that may wait for a thread.
 const QUEUE: usize = 1024;
+/// Pause between two start-up requests.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 /// What the worker writes to its standard output once the module has taken it for its daemon.
 pub const READY: &str = "ready\n";
 
@@ -71,6 +74,7 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
         sub_auth,
         discovery: Discovery::default(),
         is_ready: false,
+        attempts_left: 6,
     };
     while events.next()? {}
     events.discovery.withdraw();
@@ -147,6 +151,8 @@ struct Events {
     sub_auth: SubAuth,
     discovery: Discovery,
     is_ready: bool,
+    /// How often the module is asked again, should it refuse the start-up request.
+    attempts_left: u32,
 }
 
 impl Events {
@@ -203,6 +209,15 @@ impl Events {
                     if self.queue.send(message).is_err() {
                         bail!("the answering threads are gone");
                     }
+                }
+                Received::Done(Err(error)) if !self.is_ready && self.attempts_left > 0 => {
+                    // The C module takes nobody for a moment after a daemon was killed.
+                    log::debug!("the module does not take this daemon yet: {error}");
+                    self.attempts_left -= 1;
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                    self.link
+                        .send(Command::StartingUp, self.startup.clone())
+                        .context("sending the start-up request")?;
                 }
                 // The first outcome is the start-up request's: it was the first thing sent.
                 Received::Done(outcome) if !self.is_ready => {

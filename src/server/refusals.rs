@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Logins that were refused, for the administrator: one line each in the kernel's log, with who, from where and why.
+//! Logins, and uses of shares, that were refused, for the administrator: one line each in the kernel's log, with who, from where
+//! and why. What the daemon refuses, it tells itself.
 //!
 //! Clients cause these lines, so there is a limit to them; what was left out is counted in the next one. Lock order: a leaf.
 
@@ -48,6 +49,20 @@ impl Refusals {
             pr_notice!("login of {name:?} from {peer} refused: {why}\n");
         } else {
             pr_notice!("login of {name:?} from {peer} refused: {why} ({left_out} refusals before this one were left out)\n");
+        }
+    }
+
+    /// Notes that `name` may not connect to the share `share` (as the client sent it).
+    pub(crate) fn share(&self, peer: &Peer, name: &[u8], share: &[u8], why: &str) {
+        let Some(left_out) = self.take() else {
+            return;
+        };
+        let name = core::str::from_utf8(name).unwrap_or("?");
+        let share = core::str::from_utf8(share).unwrap_or("?");
+        if left_out == 0 {
+            pr_notice!("{name:?} from {peer} refused on {share:?}: {why}\n");
+        } else {
+            pr_notice!("{name:?} from {peer} refused on {share:?}: {why} ({left_out} refusals before this one were left out)\n");
         }
     }
 

@@ -102,11 +102,18 @@ fn authorise(
     let share = server
         .shares
         .get(server, name)
-        .map_err(|error| refusal(cx, name, error))?;
+        .map_err(|error| refusal(cx, user, name, error))?;
     if user.is_anonymous && !share.is_pipe() && !share.allows_guests() {
+        tell(cx, user, name, "guests are not allowed (`guest ok`)");
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     if share.must_encrypt() && !cx.is_sealed() && session.sealing().is_none() {
+        tell(
+            cx,
+            user,
+            name,
+            "the client cannot encrypt, which `smb3 encryption` demands",
+        );
         return Err(Stop::Failed(NtStatus::ACCESS_DENIED));
     }
     let connect_id = server.new_connect_id();
@@ -137,7 +144,7 @@ fn authorise(
         server
             .shares
             .get(server, name)
-            .map_err(|error| refusal(cx, name, error))?
+            .map_err(|error| refusal(cx, user, name, error))?
     } else {
         share
     };
@@ -196,7 +203,18 @@ fn cred_for(share: &Share, user: &User) -> Result<Arc<UserCred>, Stop> {
     Ok(Arc::new(cred, GFP_KERNEL)?)
 }
 
-fn refusal(cx: &Context<'_>, name: &[u8], error: NoShare) -> Stop {
+/// Tells the administrator who may not connect, and why.
+fn tell(cx: &Context<'_>, user: &User, name: &[u8], why: &str) {
+    let account = user.account.name.bytes();
+    cx.server()
+        .refusals
+        .share(&cx.conn.peer, account, name, why);
+}
+
+fn refusal(cx: &Context<'_>, user: &User, name: &[u8], error: NoShare) -> Stop {
+    if error == NoShare::BadPath {
+        tell(cx, user, name, "its folder cannot be opened (`path`)");
+    }
     debug!(
         cx.server(),
         Smb,

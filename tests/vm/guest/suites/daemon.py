@@ -126,7 +126,11 @@ def kill_all(server):
 
     def trouble(_number):
         for pid in processes():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                # The worker ends with its manager.
+                pass
         server.daemon.wait(timeout=30)
         server.start_daemon()
 

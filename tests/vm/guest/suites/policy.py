@@ -135,6 +135,7 @@ def shares(server):
         "denied": {"path": ROOT, "hosts deny": "192.0.2. 127.0.0.1"},
         "large": {"path": ROOT, "force user": "large", "force group": "large"},
         "sealed": {"path": ROOT, "smb3 encryption": "mandatory"},
+        "gone": {"path": f"{ROOT}/does-not-exist"},
         "available": {"path": ROOT, "continuous availability": "yes"},
     })
     for name, good in (("plain", True), ("near", True), ("far", False), ("denied", False)):
@@ -155,8 +156,18 @@ def shares(server):
         check((made.st_uid, made.st_gid) == (BIG, BIG), f"{name} belongs to {made.st_uid}:{made.st_gid}")
     os.unlink(f"{ROOT}/mine")
     os.rmdir(f"{ROOT}/folder")
+    def lines():
+        return [line for line in run("dmesg").output.splitlines() if " refused on " in line]
+
+    before = len(lines())
+    result = client.smbclient("gone", "ls", ok=False)
+    check("NT_STATUS_BAD_NETWORK_NAME" in result.output, f"a share without a folder: {result}")
+    told = lines()[before:]
+    check(len(told) == 1 and f'"{machine.USER}" from 127.0.0.1' in told[0] and 'refused on "gone": its folder' in told[0], f"{told}")
     check(client.smbclient("sealed", "ls").status == 0, "a client that can encrypt is refused")
     refused(client.try_mount("sealed", vers="2.1"), errno.EACCES)
+    told = [line for line in lines()[before:] if '"sealed"' in line]
+    check(told and "cannot encrypt" in told[0], f"{told}")
     told = {}
     for name in ("plain", "sealed", "available"):
         with client.mounted(name) as where:
