@@ -9,6 +9,7 @@
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use linux::cred::UserCred;
 use linux::netdev::{Change, Changed, InterfaceEvents, Watch};
 use linux::netns::NetNs;
 use linux::socket::{TcpListener, TcpStream};
@@ -126,7 +127,11 @@ impl Listeners {
         if !inner.is_open || known || inner.listeners.len() >= MAX_LISTENERS {
             return Ok(());
         }
+        // The port is the server's, whose call this ever is: a daemon in a sandbox may have no right to it.
+        let own = UserCred::server()?;
+        let scope = own.enter();
         let socket = TcpListener::bind(Some(name.as_cstr()), config.tcp_port)?;
+        drop(scope);
         let socket = Arc::new(socket, GFP_KERNEL)?;
         inner.listeners.push(
             Listener {

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -387,6 +388,55 @@ def startup(server):
     again = run(server.tool("mountd"), ok=False, timeout=60)
     check(again.status == 1 and "already running" in again.output, f"{again}")
     server.control_stop()
+    server.start(SHARES)
+
+
+@suite.test("systemd", timeout=300, lacks=NO_MODULE)
+def systemd(server):
+    """The unit under a systemd of its own: it loads the module and serves in its sandbox, is reloaded and stopped; the journal finds who was refused."""
+    server.control_stop()
+    server.unload()
+    server.configure({**SHARES, "exclusive": {"path": ROOT, "valid users": machine.OTHER}}, {machine.USER: machine.PASSWORD})
+    units = "/etc/systemd/system"
+    os.makedirs(f"{units}/ksmbd.service.d", exist_ok=True)
+    shutil.copy(f"{servers.OUR_TOOLS}/ksmbd.service", units)
+    # Nothing else of a machine is started.
+    machine.write(f"{units}/ksmbd.service.d/alone.conf", "[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service\nAfter=systemd-journald.service\n")
+    if not os.path.ismount("/sys/fs/cgroup"):
+        run("mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
+    namespaces = ("unshare", "--pid", "--fork", "--mount", "--cgroup", "--mount-proc", "--kill-child")
+    outer = subprocess.Popen(
+        [*namespaces, "/lib/systemd/systemd", "--unit=ksmbd.service", "--log-target=kmsg"],
+        env={**os.environ, "container": "test"}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )
+
+    def inside(*command, ok=True):
+        inner = run("pgrep", "-P", str(outer.pid)).output.split()[0]
+        return run("nsenter", "--target", inner, "--all", *command, ok=ok).output
+
+    try:
+        wait_for("the unit to serve", servers.port_open, timeout=120)
+        wait_for("the unit to be up", lambda: inside("systemctl", "is-active", "ksmbd", ok=False).strip() == "active", timeout=60)
+        check(client.smbclient("share", "put /etc/passwd x; del x").status == 0, "the unit does not serve")
+        client.smbclient("exclusive", "ls", ok=False)
+        told = wait_for("the journal", lambda: inside("journalctl", "--output=cat", "--no-pager", f"KSMBD_USER={machine.USER}", "KSMBD_SHARE=exclusive", ok=False).strip())
+        check("valid users" in told, f"the journal says {told!r}")
+        with open(CONF, "a", encoding="utf-8") as file:
+            file.write(f"[later]\n\tpath = {ROOT}\n")
+        inside("systemctl", "reload", "ksmbd")
+        wait_for("the new share", lambda: client.smbclient("later", "ls", ok=False).status == 0)
+        inside("systemctl", "stop", "ksmbd")
+        check(not servers.port_open(), "the unit was stopped and serves")
+        check(inside("systemctl", "show", "--property=Result", "ksmbd").strip() == "Result=success", inside("systemctl", "status", "ksmbd", ok=False))
+    except Failure as failure:
+        log = [line for line in run("dmesg").output.splitlines() if "ksmbd" in line]
+        raise Failure(f"{failure}\n{inside('systemctl', 'status', '--no-pager', 'ksmbd', ok=False)}\n" + "\n".join(log[-10:])) from None
+    finally:
+        outer.kill()
+        outer.wait(timeout=60)
+        shutil.rmtree(f"{units}/ksmbd.service.d")
+        os.unlink(f"{units}/ksmbd.service")
+    wait_for("the daemon to be gone", server.daemon_gone, timeout=60)
     server.start(SHARES)
 
 
