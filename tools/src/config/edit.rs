@@ -7,20 +7,31 @@ use super::document::{classify, fold_key, fold_name, Line};
 /// A configuration's text, line by line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
+    /// What some editors begin a file with; see [`BYTE_ORDER_MARK`].
+    mark: &'static str,
     lines: Vec<String>,
 }
+
+/// It is no part of the first line: a section's head there is one.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Text {
     /// Takes a text apart.
     pub fn new(text: &str) -> Self {
+        let (mark, text) = match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => (BYTE_ORDER_MARK, rest),
+            None => ("", text),
+        };
         Text {
+            mark,
             lines: text.split_inclusive('\n').map(str::to_owned).collect(),
         }
     }
 
     /// The text.
     pub fn text(&self) -> String {
-        self.lines.concat()
+        let lines = self.lines.iter().map(String::as_str);
+        std::iter::once(self.mark).chain(lines).collect()
     }
 
     /// Whether there is such a section.
@@ -186,6 +197,16 @@ mod tests {
             text.text(),
             TEXT.replace("/p #", "/q #").replace("=yes", "=no")
         );
+    }
+
+    #[test]
+    fn a_section_behind_a_byte_order_mark_is_one() {
+        let mut text = Text::new("\u{feff}[a]\n\tpath = /a\n[b]\n");
+        assert!(text.has_section("a"));
+        text.set("a", "path", "/new");
+        assert_eq!(text.text(), "\u{feff}[a]\n\tpath = /new\n[b]\n");
+        text.remove_section("a");
+        assert_eq!(text.text(), "\u{feff}[b]\n");
     }
 
     #[test]
