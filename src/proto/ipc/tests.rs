@@ -3,6 +3,7 @@
 //! Tests of the netlink messages.
 
 use super::*;
+use crate::wire::{Writer, Written};
 use proptest::prelude::*;
 use std::vec::Vec;
 
