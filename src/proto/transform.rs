@@ -310,7 +310,7 @@ impl<'a> Payload<'a> {
 ///
 /// # Invariants
 ///
-/// What [`Payloads::parse`] made holds payloads that parse, and nothing else.
+/// What `Payloads::parse` made holds payloads that parse, and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct Payloads<'a>(Reader<'a>);
 
