@@ -15,6 +15,7 @@ use linux::dir::{DirEntry, DirPos};
 use linux::file::{Access, File};
 use linux::name::{Name, RelPath, NAME_MAX, PATH_MAX};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
+use smb_model::sought::Sought;
 use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
 
@@ -289,9 +290,10 @@ fn spelling(
         Err(e) => return Err(status_of(e)),
     };
     let mut found = None;
+    let sought = Sought::new(name);
     directory
         .read_dir(scope, DirPos::START, &mut |entry: DirEntry<'_>| {
-            if !is_same_name(name, entry.name) {
+            if !sought.is_of(entry.name) {
                 return ControlFlow::Continue(());
             }
             let len = entry.name.len();
@@ -305,21 +307,6 @@ fn spelling(
         })
         .map_err(status_of)?;
     Ok(found)
-}
-
-/// Whether an entry's name is `name` but for the case of letters, or `name` its 8.3 name.
-fn is_same_name(name: &str, entry: &[u8]) -> bool {
-    if name.len() == entry.len() && name.as_bytes().eq_ignore_ascii_case(entry) {
-        return true;
-    }
-    // Equal names of ASCII letters alone would have been equal above, but for short names.
-    let may_be_short = name.contains('~');
-    if name.is_ascii() && entry.is_ascii() && !may_be_short {
-        return false;
-    }
-    core::str::from_utf8(entry).is_ok_and(|entry| {
-        wildcard::same_name(name, entry) || may_be_short && names::is_short_name_of(name, entry)
-    })
 }
 
 /// The last component of a client's name, as the name of an entry to be made.

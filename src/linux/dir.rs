@@ -458,13 +458,20 @@ pub struct Listing {
     pub complete: bool,
 }
 
-/// What the VFS hands entries to.
+/// How far the VFS is in handing entries on.
 #[repr(C)]
-struct Collector<'a> {
+struct Progress {
     ctx: sys::dir_context,
-    take: &'a mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>,
     taken: bool,
     stopped: bool,
+}
+
+/// What the VFS hands entries to. Each closure has a `collect` of its own: it is called for every entry of directories that may be
+/// large.
+#[repr(C)]
+struct Collector<'a, F> {
+    progress: Progress,
+    take: &'a mut F,
 }
 
 impl File {
@@ -476,12 +483,39 @@ impl File {
     /// # Errors
     ///
     /// `ENOTDIR`, `EBADF` unless open for reading, `ENOENT` for a removed directory, and what the file system says.
-    pub fn read_dir(
-        &self,
-        _scope: &CredScope<'_>,
-        from: DirPos,
-        take: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>,
-    ) -> Result<Listing> {
+    pub fn read_dir<F>(&self, _scope: &CredScope<'_>, from: DirPos, take: &mut F) -> Result<Listing>
+    where
+        F: FnMut(DirEntry<'_>) -> ControlFlow<()>,
+    {
+        let mut collector = Collector {
+            progress: Progress {
+                ctx: sys::dir_context {
+                    actor: Some(collect::<F>),
+                    count: c_int::MAX,
+                    ..Default::default()
+                },
+                taken: true,
+                stopped: false,
+            },
+            take,
+        };
+        // The pointer must reach all of the collector, since `collect` gets back from the context to it.
+        let progress = core::ptr::from_mut(&mut collector).cast::<Progress>();
+        // SAFETY: the progress is the first field of a `Collector` of this closure, as `collect` needs.
+        unsafe { self.iterate(from, progress) }?;
+        let Progress { ctx, stopped, .. } = collector.progress;
+        Ok(Listing {
+            next: DirPos(ctx.pos),
+            complete: !stopped,
+        })
+    }
+
+    /// Has the VFS call the actor of `progress` for the entries from `from` on.
+    ///
+    /// # Safety
+    ///
+    /// `progress` is valid, and what its actor needs it to be.
+    unsafe fn iterate(&self, from: DirPos, progress: *mut Progress) -> Result {
         if !self.is_readable() {
             return Err(EBADF);
         }
@@ -498,27 +532,17 @@ impl File {
                 return Err(c_int::try_from(at).map_or(EIO, Error::from_errno));
             }
         }
-        let mut collector = Collector {
-            ctx: sys::dir_context {
-                actor: Some(collect),
-                count: c_int::MAX,
-                ..Default::default()
-            },
-            take,
-            taken: true,
-            stopped: false,
-        };
-        while collector.taken && !collector.stopped {
-            collector.taken = false;
-            // The pointer must reach all of the collector, since `collect` gets back from the context to it.
-            let ctx = core::ptr::from_mut(&mut collector).cast::<sys::dir_context>();
-            // SAFETY: the file is an open directory; the context is the first field of a `Collector`, as `collect` needs.
-            to_result(unsafe { sys::iterate_dir(file, ctx) })?;
+        loop {
+            // SAFETY: by the caller's promise; nobody else uses the progress meanwhile.
+            unsafe { (*progress).taken = false };
+            // SAFETY: the file is an open directory, the context valid and as its actor needs it.
+            to_result(unsafe { sys::iterate_dir(file, progress.cast::<sys::dir_context>()) })?;
+            // SAFETY: by the caller's promise.
+            let Progress { taken, stopped, .. } = unsafe { &*progress };
+            if !taken || *stopped {
+                return Ok(());
+            }
         }
-        Ok(Listing {
-            next: DirPos(collector.ctx.pos),
-            complete: !collector.stopped,
-        })
     }
 }
 
@@ -526,8 +550,8 @@ impl File {
 ///
 /// # Safety
 ///
-/// `ctx` is the first field of a `Collector`, exclusively borrowed, and `name` has `len` bytes.
-unsafe extern "C" fn collect(
+/// `ctx` is the first field of a `Collector<'_, F>`, exclusively borrowed, and `name` has `len` bytes.
+unsafe extern "C" fn collect<F: FnMut(DirEntry<'_>) -> ControlFlow<()>>(
     ctx: *mut sys::dir_context,
     name: *const c_char,
     len: c_int,
@@ -536,7 +560,7 @@ unsafe extern "C" fn collect(
     kind: c_uint,
 ) -> bool {
     // SAFETY: by the caller's promise.
-    let collector = unsafe { &mut *ctx.cast::<Collector<'_>>() };
+    let Collector { progress, take } = unsafe { &mut *ctx.cast::<Collector<'_, F>>() };
     let Ok(len) = usize::try_from(len) else {
         return false;
     };
@@ -553,13 +577,13 @@ unsafe extern "C" fn collect(
             _ => EntryType::Special,
         },
     };
-    match (collector.take)(entry) {
+    match take(entry) {
         ControlFlow::Continue(()) => {
-            collector.taken = true;
+            progress.taken = true;
             true
         }
         ControlFlow::Break(()) => {
-            collector.stopped = true;
+            progress.stopped = true;
             false
         }
     }

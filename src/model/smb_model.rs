@@ -30,6 +30,7 @@ pub mod primitives;
 mod rust_crypto;
 pub mod share_mode;
 pub mod signing;
+pub mod sought;
 #[cfg(any(test, CONFIG_KUNIT))]
 pub mod vectors;
 pub mod wildcard;
