@@ -93,6 +93,21 @@ impl CreateReply {
     }
 }
 
+/// The mode as it is sent: set-id, sticky and permission bits of `st_mode`, and above them the kind of file in numbers of the
+/// extensions' own. A kind that they do not know goes as an ordinary file.
+pub fn mode_on_wire(st_mode: u32) -> u32 {
+    let kind = match st_mode >> 12 {
+        0o04 => 1, // A directory.
+        0o12 => 2, // A symbolic link.
+        0o02 => 3, // A character device.
+        0o06 => 4, // A block device.
+        0o01 => 5, // A named pipe.
+        0o14 => 6, // A socket.
+        _ => 0,
+    };
+    st_mode & 0o7777 | kind << 12
+}
+
 /// What the POSIX levels tell beyond the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PosixStat {
@@ -100,7 +115,7 @@ pub struct PosixStat {
     pub device: u32,
     /// Hard links.
     pub links: u32,
-    /// Type and permission bits.
+    /// Kind of file and permission bits, as [`mode_on_wire`] puts them together.
     pub mode: u32,
     /// Owner.
     pub owner: Sid,

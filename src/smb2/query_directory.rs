@@ -13,7 +13,7 @@ use smb_model::names::ShortName;
 use smb_proto::attributes::FileAttributes as WireAttributes;
 use smb_proto::directory::{DirClass, DirEntry, EntryWriter, Pushed};
 use smb_proto::file_info::FileInfoClass;
-use smb_proto::posix::PosixStat;
+use smb_proto::posix::{mode_on_wire, PosixStat};
 use smb_proto::query_directory::{QueryDirectoryFlags, Reply as Answer, Request};
 use smb_proto::security::Sid;
 use smb_proto::status::NtStatus;
@@ -295,7 +295,7 @@ impl View<'_> {
             posix: PosixStat {
                 device: stat.device,
                 links: stat.links,
-                mode: u32::from(stat.mode),
+                mode: mode_on_wire(u32::from(stat.mode)),
                 owner: Sid::unix_user(stat.uid),
                 group: Sid::unix_group(stat.gid),
             },

@@ -621,6 +621,22 @@ fn posix_structures() {
 }
 
 #[test]
+fn posix_modes() {
+    for (st_mode, sent) in [
+        (0o100_644, 0o644),
+        (0o041_777, 0o11_777),
+        (0o120_777, 0o20_777),
+        (0o020_600, 0o30_600),
+        (0o060_600, 0o40_600),
+        (0o010_640, 0o50_640),
+        (0o140_755, 0o60_755),
+        (0o104_755, 0o4_755),
+    ] {
+        assert_eq!(mode_on_wire(st_mode), sent, "{st_mode:o}");
+    }
+}
+
+#[test]
 fn wire_names_are_written_as_they_are() {
     let lone = [0x00, 0xD8];
     let info = NameInfo {

@@ -15,7 +15,7 @@ use smb_proto::ea::{Ea, GetEa};
 use smb_proto::entries::EntryList;
 use smb_proto::file_info::*;
 use smb_proto::layout::Fixed;
-use smb_proto::posix::{PosixFileInfo, PosixStat};
+use smb_proto::posix::{mode_on_wire, PosixFileInfo, PosixStat};
 use smb_proto::query_info::{QueryInfoFlags, Request};
 use smb_proto::security::{AccessMask, Sid};
 use smb_proto::status::NtStatus;
@@ -481,7 +481,7 @@ fn posix(of: &FileAttributes, room: &mut Room<'_>) -> Handled {
         stat: PosixStat {
             device: stat.device,
             links: stat.links,
-            mode: u32::from(stat.mode),
+            mode: mode_on_wire(u32::from(stat.mode)),
             owner: Sid::unix_user(stat.uid),
             group: Sid::unix_group(stat.gid),
         },

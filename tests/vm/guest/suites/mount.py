@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import stat
 
 from lib import client, machine
 from lib.proc import check, run
@@ -97,6 +98,25 @@ def default_dialect(_server):
     with client.mounted("share", vers="default") as where:
         check(client.connection()["dialect"] == 0x311, "the best common dialect is 3.1.1")
         write_and_read(where)
+
+
+@suite.test("posix", lacks={"samba": "the client mounts none of its shares so"})
+def posix(_server):
+    """With the POSIX extensions: names that differ in case alone are two files, and kinds and modes are the server's own."""
+    os.mkfifo("/srv/smb/share/pipe")
+    os.chmod("/srv/smb/share/pipe", 0o640)
+    try:
+        with client.mounted("share", posix=True) as where:
+            write_and_read(where)
+            for name in ("Name", "name"):
+                machine.write(f"{where}/{name}", name)
+            check(sorted(n for n in os.listdir(where) if n.lower() == "name") == ["Name", "name"], f"there is {os.listdir(where)}")
+            os.mkdir(f"{where}/folder")
+            check(stat.S_ISDIR(os.stat(f"{where}/folder").st_mode), "a folder is not one")
+            for seen in (os.stat(f"{where}/pipe"), next(entry for entry in os.scandir(where) if entry.name == "pipe").stat()):
+                check(stat.filemode(seen.st_mode) == "prw-r-----", f"the pipe is {stat.filemode(seen.st_mode)}")
+    finally:
+        os.unlink("/srv/smb/share/pipe")
 
 
 @suite.test("two-users")
