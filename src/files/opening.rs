@@ -36,8 +36,7 @@ use super::{Object, Open, Tree};
 
 /// Mode bits of files and directories before the share's masks. Files can be executed as far as the mask lets them: who
 /// asks for all rights to a file of his own asks for that, too.
-const FILE_MODE: u16 = 0o777;
-const DIRECTORY_MODE: u16 = 0o777;
+const MODE: u16 = 0o777;
 
 /// A file that was opened, and what was found on the way.
 pub(crate) struct Opened {
@@ -71,6 +70,8 @@ pub(crate) struct Target<'a> {
     /// The named stream, if one is asked for.
     pub(crate) stream: Option<Named<'a>>,
     pub(crate) case: Case,
+    /// The mode that the client wants for what is made, before the share's masks.
+    pub(crate) mode: Option<u16>,
     /// Space to reserve for a file that is made or emptied, bytes.
     pub(crate) allocation: Option<u64>,
     /// The security of a file that is made.
@@ -398,7 +399,7 @@ fn place(
         }
     };
     if is_directory {
-        let path = parent.create_dir(scope, name, directory_mode(tree));
+        let path = parent.create_dir(scope, name, directory_mode(tree, target.mode));
         return Ok((path.map_err(raced)?, None));
     }
     let access = if parameters.access.contains(Mask::MAXIMUM_ALLOWED) {
@@ -408,7 +409,7 @@ fn place(
     };
     let wanted = access.unwrap_or(Access::READ);
     let file = parent
-        .create_file(scope, name, file_mode(tree), wanted)
+        .create_file(scope, name, file_mode(tree, target.mode), wanted)
         .map_err(raced)?;
     Ok((file.path().clone(), access.map(|_| file)))
 }
@@ -457,12 +458,12 @@ fn making_status(error: Error) -> NtStatus {
     }
 }
 
-fn file_mode(tree: &Tree) -> u16 {
-    FILE_MODE & tree.share.create_mask | tree.share.force_create_mode
+fn file_mode(tree: &Tree, asked: Option<u16>) -> u16 {
+    asked.unwrap_or(MODE) & tree.share.create_mask | tree.share.force_create_mode
 }
 
-fn directory_mode(tree: &Tree) -> u16 {
-    DIRECTORY_MODE & tree.share.directory_mask | tree.share.force_directory_mode
+fn directory_mode(tree: &Tree, asked: Option<u16>) -> u16 {
+    asked.unwrap_or(MODE) & tree.share.directory_mask | tree.share.force_directory_mode
 }
 
 /// Gives a new file its directory's owner where the share says so (`inherit owner`).

@@ -177,6 +177,7 @@ fn open_file(
         } else {
             Case::Insensitive
         },
+        mode: contexts.posix.filter(|_| is_posix).map(permissions),
         allocation: contexts.allocation_size.filter(|_| stream.is_none()),
         security: descriptor(&contexts)?,
         eas: contexts.extended_attributes.unwrap_or(&[]),
@@ -351,4 +352,9 @@ fn write_answer(
         extra.write(&mut chain, w)?;
         chain.finish(w)
     })
+}
+
+/// The bits of a mode that a client may ask for: no set-id bits, which would lend out the rights of whoever made the file.
+fn permissions(mode: u32) -> u16 {
+    u16::try_from(mode & 0o777).unwrap_or(0)
 }

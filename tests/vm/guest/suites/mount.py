@@ -111,7 +111,12 @@ def posix(_server):
             for name in ("Name", "name"):
                 machine.write(f"{where}/{name}", name)
             check(sorted(n for n in os.listdir(where) if n.lower() == "name") == ["Name", "name"], f"there is {os.listdir(where)}")
-            os.mkdir(f"{where}/folder")
+            os.close(os.open(f"{where}/private", os.O_CREAT | os.O_WRONLY, 0o600))
+            made = stat.S_IMODE(os.stat("/srv/smb/share/private").st_mode)
+            check(made == 0o600, f"a file that was made with mode 600 has {made:o}")
+            os.mkdir(f"{where}/folder", 0o750)
+            made = stat.S_IMODE(os.stat("/srv/smb/share/folder").st_mode)
+            check(made == 0o750, f"a folder that was made with mode 750 has {made:o}")
             check(stat.S_ISDIR(os.stat(f"{where}/folder").st_mode), "a folder is not one")
             for seen in (os.stat(f"{where}/pipe"), next(entry for entry in os.scandir(where) if entry.name == "pipe").stat()):
                 check(stat.filemode(seen.st_mode) == "prw-r-----", f"the pipe is {stat.filemode(seen.st_mode)}")
