@@ -99,7 +99,7 @@ def _by_cifs(namer, size, repeats, results):
 def _by_load(size, repeats, results):
     count, rounds = DIRECTORIES[size]
     for one in load.samples("names", "full", "--files", size - count, "--count", count, "--rounds", rounds, "--repeats", repeats):
-        results.value(f"load-{one.case}-{size}", _scale(one.case, one.server / rounds, count), **one.parts)
+        results.value(f"load-{one.case}-{size}", _scale(one.case, one.server / rounds, one.count / rounds), **one.parts)
 
 
 def run(rows, repeats, results):
