@@ -124,10 +124,14 @@ impl OpenedFile {
         self.delete_on_close.load(Relaxed)
     }
 
+    /// Whether it was opened with POSIX semantics.
+    pub(crate) fn is_posix(&self) -> bool {
+        self.semantics == Semantics::Posix
+    }
+
     /// Says whether the file's name, if it is to go, goes at this open's close: `on`, or because the open is one of POSIX.
     pub(crate) fn set_posix_delete(&self, on: bool) {
-        self.posix_delete
-            .store(on || self.semantics == Semantics::Posix, Relaxed);
+        self.posix_delete.store(on || self.is_posix(), Relaxed);
     }
 
     /// Says whether this open's close marks the file for deletion.

@@ -367,6 +367,13 @@ fn short_char(c: char) -> Option<u8> {
     u8::try_from(upper).ok()
 }
 
+/// Makes the slashes of a name with POSIX semantics the separators that names have otherwise.
+pub fn separate_posix(name: &mut [u8]) {
+    for byte in name.iter_mut().filter(|byte| **byte == b'/') {
+        *byte = SEPARATOR;
+    }
+}
+
 /// FNV-1a over the upper case of a name.
 fn hash(name: &str) -> u64 {
     let mixed = folded(name).fold(0xcbf2_9ce4_8422_2325_u64, |hash, c| {
@@ -471,6 +478,10 @@ mod tests {
         let path = Path::parse("a:b*\\c?", Rules::Posix).unwrap();
         assert_eq!(path.components().collect::<Vec<_>>(), ["a:b*", "c?"]);
         assert!(Path::parse("a/b", Rules::Posix).is_err());
+        let mut name = *b"a/b/c:";
+        separate_posix(&mut name);
+        let path = Path::parse(core::str::from_utf8(&name).unwrap(), Rules::Posix).unwrap();
+        assert_eq!(path.split_last(), Some(("a\\b", "c:")));
         assert_eq!(
             Path::parse("a\\..", Rules::Posix),
             Err(NtStatus::OBJECT_PATH_SYNTAX_BAD)

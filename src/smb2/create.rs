@@ -148,14 +148,15 @@ fn open_file(
         create_disposition: request.disposition.0,
         create_options: request.options.bits(),
     })?;
-    let name = to_utf8(request.name)?;
-    let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let mut name = to_utf8(request.name)?;
     let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
     let rules = if is_posix {
+        names::separate_posix(&mut name);
         Rules::Posix
     } else {
         Rules::Windows
     };
+    let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let name = names::Path::parse(name, rules)?;
     let stream = match name.fork() {
         names::Fork::Stream(_) if !tree.share.has_streams() => {

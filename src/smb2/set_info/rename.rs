@@ -47,9 +47,9 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let text = to_utf8(&new.name)?;
-    let name = parse(&text)?;
-    let place = Place::find(target, scope, root, &name)?;
+    let text = to_new_name(file, new)?;
+    let name = parse(file, &text)?;
+    let place = Place::find(target, scope, file, root, &name)?;
     if place.parent.is_same(&file.path) || place.parent.is_beneath(&file.path) {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
@@ -113,9 +113,9 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let text = to_utf8(&new.name)?;
-    let name = parse(&text)?;
-    let place = Place::find(target, scope, root, &name)?;
+    let text = to_new_name(file, new)?;
+    let name = parse(file, &text)?;
+    let place = Place::find(target, scope, file, root, &name)?;
     if let Some(existing) = &place.existing {
         if existing.is_same(&file.path) {
             return Ok(());
@@ -149,15 +149,29 @@ pub(super) fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
     Ok(text)
 }
 
-/// Checks a new name.
-fn parse(text: &[u8]) -> Result<names::Path<'_>, NtStatus> {
+/// The new name of `file`, with the separators that all names have.
+fn to_new_name(file: &OpenedFile, new: &NewName<'_>) -> Result<KVec<u8>, NtStatus> {
+    let mut text = to_utf8(&new.name)?;
+    if file.is_posix() {
+        names::separate_posix(&mut text);
+    }
+    Ok(text)
+}
+
+/// Checks a new name of `file`.
+fn parse<'a>(file: &OpenedFile, text: &'a [u8]) -> Result<names::Path<'a>, NtStatus> {
     let text = core::str::from_utf8(text).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     // Some clients begin at the root of the share explicitly.
     let text = text.strip_prefix('\\').unwrap_or(text);
-    if text.starts_with(':') {
+    let rules = if file.is_posix() {
+        Rules::Posix
+    } else {
+        Rules::Windows
+    };
+    if rules == Rules::Windows && text.starts_with(':') {
         return Err(NtStatus::NOT_SUPPORTED);
     }
-    let name = names::Path::parse(text, Rules::Windows)?;
+    let name = names::Path::parse(text, rules)?;
     if name.is_root() {
         return Err(NtStatus::ACCESS_DENIED);
     }
@@ -171,7 +185,7 @@ fn parse(text: &[u8]) -> Result<names::Path<'_>, NtStatus> {
 struct Place<'a> {
     parent: Path,
     last: &'a str,
-    /// What has the name already, in any case of letters.
+    /// What has the name already, in any case of letters unless the file was opened with POSIX semantics.
     existing: Option<Path>,
 }
 
@@ -179,11 +193,17 @@ impl<'a> Place<'a> {
     fn find(
         target: &Target<'_>,
         scope: &CredScope<'_>,
+        file: &OpenedFile,
         root: &Path,
         name: &names::Path<'a>,
     ) -> Result<Self, NtStatus> {
         let last = name.last();
-        match lookup::find(scope, target.tree, name, Case::Insensitive)? {
+        let case = if file.is_posix() {
+            Case::Sensitive
+        } else {
+            Case::Insensitive
+        };
+        match lookup::find(scope, target.tree, name, case)? {
             Found::Missing(parent) => Ok(Place {
                 parent,
                 last,

@@ -118,6 +118,14 @@ def posix(_server):
             made = stat.S_IMODE(os.stat("/srv/smb/share/folder").st_mode)
             check(made == 0o750, f"a folder that was made with mode 750 has {made:o}")
             check(stat.S_ISDIR(os.stat(f"{where}/folder").st_mode), "a folder is not one")
+            os.makedirs(f"{where}/deep/er")
+            machine.write(f"{where}/deep/er/file", "deep")
+            os.rename(f"{where}/deep/er/file", f"{where}/deep/File")
+            machine.write(f"{where}/deep/file", "other")
+            os.link(f"{where}/deep/File", f"{where}/deep/er/link")
+            for name, content in (("File", "deep"), ("file", "other"), ("er/link", "deep")):
+                with open(f"/srv/smb/share/deep/{name}", encoding="utf-8") as file:
+                    check(file.read() == content, f"{name} holds something else")
             for seen in (os.stat(f"{where}/pipe"), next(entry for entry in os.scandir(where) if entry.name == "pipe").stat()):
                 check(stat.filemode(seen.st_mode) == "prw-r-----", f"the pipe is {stat.filemode(seen.st_mode)}")
     finally:
