@@ -182,9 +182,18 @@ fn walk(
     root: &Path,
     name: &str,
 ) -> Result<Option<Path>, NtStatus> {
-    let spelled = CString::try_from_fmt(fmt!("{}", Slashes(name)))
-        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    walk_spelled(scope, share, root, &spelled)
+    let no_memory = NtStatus::INSUFFICIENT_RESOURCES;
+    let room = name.len().saturating_add(1);
+    let mut spelled = KVec::with_capacity(room, GFP_KERNEL).map_err(|_| no_memory)?;
+    spelled
+        .extend_from_slice(name.as_bytes(), GFP_KERNEL)
+        .map_err(|_| no_memory)?;
+    for byte in spelled.iter_mut().filter(|b| **b == names::SEPARATOR) {
+        *byte = b'/';
+    }
+    spelled.push(0, GFP_KERNEL).map_err(|_| no_memory)?;
+    let spelled = CStr::from_bytes_with_nul(&spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    walk_spelled(scope, share, root, spelled)
 }
 
 /// As [`walk`], for a name as the file system spells it.
@@ -218,23 +227,6 @@ fn crossing(share: &Share) -> Crossing {
         Crossing::Allowed
     } else {
         Crossing::Refused
-    }
-}
-
-/// A client's path with the separators of the file system.
-struct Slashes<'a>(&'a str);
-
-impl kernel::fmt::Display for Slashes<'_> {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        let mut first = true;
-        for component in self.0.split(char::from(names::SEPARATOR)) {
-            if !first {
-                f.write_str("/")?;
-            }
-            f.write_str(component)?;
-            first = false;
-        }
-        Ok(())
     }
 }
 

@@ -245,10 +245,15 @@ pub fn check_component(component: &str, rules: Rules) -> Result<(), NtStatus> {
         return Err(NtStatus::OBJECT_PATH_SYNTAX_BAD);
     }
     let valid = match rules {
-        Rules::Windows => component.chars().all(is_valid_char),
+        // What may not stand in a name is of ASCII.
+        Rules::Windows => component
+            .bytes()
+            .all(|byte| !byte.is_ascii() || is_valid_char(char::from(byte))),
         Rules::Posix => !has_any(component, &[b'/', 0]),
     };
-    if component.is_empty() || component == "." || !valid || utf16_len(component) > MAX_COMPONENT {
+    // No character takes more code units than bytes.
+    let is_long = component.len() > MAX_COMPONENT && utf16_len(component) > MAX_COMPONENT;
+    if component.is_empty() || component == "." || !valid || is_long {
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     Ok(())

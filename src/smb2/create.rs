@@ -65,10 +65,13 @@ pub(super) fn to_utf8(name: Utf16<'_>) -> Result<KVec<u8>, Stop> {
     if name.units() > MAX_NAME {
         return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
     }
-    let len = name.utf8_len().map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let mut text = KVec::from_elem(0, len, GFP_KERNEL)?;
-    name.to_utf8(&mut Writer::new(&mut text))
+    // No code unit takes more than three bytes.
+    let mut text = KVec::from_elem(0, name.units().saturating_mul(3), GFP_KERNEL)?;
+    let mut w = Writer::new(&mut text);
+    name.to_utf8(&mut w)
         .map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let used = w.len();
+    text.truncate(used);
     Ok(text)
 }
 
