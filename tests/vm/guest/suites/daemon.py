@@ -363,6 +363,8 @@ def startup(server):
     """As systemd starts it, with its words to systemd; as a script does, until it serves. The module is loaded if it is not, and taken over if it serves."""
     server.control_stop()
     server.unload()
+    # A test before may have left another configuration.
+    server.configure(SHARES, {machine.USER: machine.PASSWORD})
     where = "/tmp/notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(server.daemon_log, "ab") as log:
         notify.bind(where)
