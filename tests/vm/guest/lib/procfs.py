@@ -30,13 +30,14 @@ def connections(port):
 
 
 def processes(*names):
-    """The ids of the processes that are called one of `names`. Those that ended and were not waited for count too."""
+    """The ids of the processes that are called one of `names`, but for those that ended and were not waited for yet."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                if file.read().rstrip("\n") in names:
-                    found.append(int(pid))
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                before, _, after = file.read().rpartition(")")
         except (FileNotFoundError, ProcessLookupError):
             continue
+        if before.partition("(")[2] in names and after.split()[0] not in "ZX":
+            found.append(int(pid))
     return found
