@@ -184,9 +184,13 @@ class Ksmbd(Server):
         self.unload()
 
     def reset(self):
-        run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False)
-        if getattr(self, "daemon", None):
-            self.daemon.wait(timeout=patient(30))
+        # Again and again: a manager that sees its worker killed starts another before it is killed itself.
+        while True:
+            run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False)
+            if getattr(self, "daemon", None):
+                self.daemon.wait(timeout=patient(30))
+            if not procfs.processes("ksmbd.mountd", "ksmbd-mountd", "ksmbd.tools"):
+                break
         if loaded("ksmbd"):
             try:
                 machine.write(f"{CONTROL}/kill_server", "hard")
