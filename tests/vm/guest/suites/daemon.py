@@ -126,12 +126,14 @@ def kill_all(server):
     """kill -9 of manager and worker: clients work on, and the next daemon takes over what is left."""
 
     def trouble(_number):
-        for pid in processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                # The worker ends with its manager.
-                pass
+        # A manager may just be starting a worker that the list does not have yet.
+        while found := processes():
+            for pid in found:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    # The worker ends with its manager.
+                    pass
         server.daemon.wait(timeout=30)
         server.start_daemon()
 
