@@ -105,7 +105,7 @@ pub fn mode_on_wire(st_mode: u32) -> u32 {
         0o14 => 6, // A socket.
         _ => 0,
     };
-    st_mode & 0o7777 | kind << 12
+    (st_mode & 0o7777) | (kind << 12)
 }
 
 /// What the POSIX levels tell beyond the others.
