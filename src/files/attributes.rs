@@ -12,6 +12,8 @@ use linux::stat::{Attributes as Stat, Changes, Timestamp};
 use linux::xattr::XattrSet;
 use smb_model::attributes::{derived, shown, Attributes, Derivation, Facts};
 use smb_proto::dos_info::{DosInfo, MAX_LEN, WRITTEN_LEN};
+use smb_proto::posix::{mode_on_wire, PosixStat};
+use smb_proto::security::Sid;
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
 use smb_proto::wire::Writer;
@@ -90,6 +92,18 @@ impl FileAttributes {
 
     pub(crate) fn changed(&self) -> FileTime {
         file_time(self.stat.changed)
+    }
+
+    /// What the POSIX levels tell beyond the others.
+    pub(crate) fn posix(&self) -> PosixStat {
+        let stat = &self.stat;
+        PosixStat {
+            device: stat.device,
+            links: stat.links,
+            mode: mode_on_wire(u32::from(stat.mode)),
+            owner: Sid::unix_user(stat.uid),
+            group: Sid::unix_group(stat.gid),
+        }
     }
 
     /// Length in bytes; zero for directories, as Windows tells.

@@ -10,6 +10,7 @@ use linux::file::File;
 use linux::path::Path;
 use smb_model::create::Options;
 use smb_model::lease::Trigger;
+use smb_model::names::Rules;
 use smb_proto::status::NtStatus;
 
 use crate::server::Server;
@@ -24,9 +25,20 @@ const MODE: u32 = 0x0000_103E;
 /// Whose rules an open follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Semantics {
+    /// Names are told apart without regard to case.
     Windows,
-    /// It was made with the POSIX context, [MS-SMB2] 2.2.13.2.
+    /// It was made with the POSIX context, [MS-SMB2] 2.2.13.2. Names are told apart by case.
     Posix,
+}
+
+impl Semantics {
+    /// What names may hold.
+    pub(crate) fn rules(self) -> Rules {
+        match self {
+            Semantics::Windows => Rules::Windows,
+            Semantics::Posix => Rules::Posix,
+        }
+    }
 }
 
 /// An open file or directory.
@@ -124,14 +136,15 @@ impl OpenedFile {
         self.delete_on_close.load(Relaxed)
     }
 
-    /// Whether it was opened with POSIX semantics.
-    pub(crate) fn is_posix(&self) -> bool {
-        self.semantics == Semantics::Posix
+    /// Whose rules the open follows.
+    pub(crate) fn semantics(&self) -> Semantics {
+        self.semantics
     }
 
     /// Says whether the file's name, if it is to go, goes at this open's close: `on`, or because the open is one of POSIX.
     pub(crate) fn set_posix_delete(&self, on: bool) {
-        self.posix_delete.store(on || self.is_posix(), Relaxed);
+        let is_posix = self.semantics == Semantics::Posix;
+        self.posix_delete.store(on || is_posix, Relaxed);
     }
 
     /// Says whether this open's close marks the file for deletion.

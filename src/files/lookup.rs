@@ -20,6 +20,7 @@ use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
 
 use super::errors::status_of;
+use super::file::Semantics;
 use super::{Share, Tree};
 
 /// What a name means.
@@ -28,14 +29,6 @@ pub(crate) enum Found {
     Existing(Path),
     /// Nothing, in a directory that exists.
     Missing(Path),
-}
-
-/// Whether names are told apart by case.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Case {
-    Insensitive,
-    /// The open asked for POSIX semantics.
-    Sensitive,
 }
 
 /// Looks `name` up.
@@ -48,7 +41,7 @@ pub(crate) fn find(
     scope: &CredScope<'_>,
     tree: &Tree,
     name: &names::Path<'_>,
-    case: Case,
+    semantics: Semantics,
 ) -> Result<Found, NtStatus> {
     let share = &*tree.share;
     let root = share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
@@ -62,8 +55,8 @@ pub(crate) fn find(
         return Ok(Found::Existing(path));
     }
     let (parent, last) = name.split_last().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
-    let parent = directory(scope, share, root, parent, case)?;
-    if case == Case::Insensitive {
+    let parent = directory(scope, share, root, parent, semantics)?;
+    if semantics == Semantics::Windows {
         if let Some(path) = find_folded(scope, share, &parent, last)? {
             return Ok(Found::Existing(path));
         }
@@ -158,14 +151,14 @@ fn directory(
     share: &Share,
     root: &Path,
     name: &str,
-    case: Case,
+    semantics: Semantics,
 ) -> Result<Path, NtStatus> {
     if name.is_empty() {
         return Ok(root.clone());
     }
     let path = match walk(scope, share, root, name)? {
         Some(path) => path,
-        None if case == Case::Sensitive => return Err(NtStatus::OBJECT_PATH_NOT_FOUND),
+        None if semantics == Semantics::Posix => return Err(NtStatus::OBJECT_PATH_NOT_FOUND),
         None => walk_folded(scope, share, root, name)?,
     };
     if path.is_dir() {

@@ -26,7 +26,7 @@ use super::ea;
 use super::errors::status_of;
 use super::file::{OpenedFile, Semantics};
 use super::inode::{Admission, Admitted, Asking};
-use super::lookup::{self, Case, Found};
+use super::lookup::{self, Found};
 use super::notify::{self, What};
 use super::oplocks::{self, Cached, Wanted};
 use super::security::Identities;
@@ -69,7 +69,7 @@ pub(crate) struct Target<'a> {
     pub(crate) parameters: Parameters,
     /// The named stream, if one is asked for.
     pub(crate) stream: Option<Named<'a>>,
-    pub(crate) case: Case,
+    pub(crate) semantics: Semantics,
     /// The mode that the client wants for what is made, before the share's masks.
     pub(crate) mode: Option<u16>,
     /// Space to reserve for a file that is made or emptied, bytes.
@@ -86,15 +86,6 @@ pub(crate) struct Target<'a> {
     pub(crate) waker: Option<&'a Waker>,
 }
 
-impl Target<'_> {
-    fn semantics(&self) -> Semantics {
-        match self.case {
-            Case::Sensitive => Semantics::Posix,
-            Case::Insensitive => Semantics::Windows,
-        }
-    }
-}
-
 /// Opens, and makes or empties as `target` says. The open is not listed yet.
 pub(crate) fn open(
     server: &Arc<Server>,
@@ -107,7 +98,7 @@ pub(crate) fn open(
     let slot = slot.map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?;
     let scope = tree.enter();
     for _ in 0..RACES {
-        let outcome = match lookup::find(&scope, tree, &target.name, target.case)? {
+        let outcome = match lookup::find(&scope, tree, &target.name, target.semantics)? {
             Found::Existing(path) => open_existing(server, tree, &scope, target, path),
             Found::Missing(parent) => make(server, tree, &scope, target, &parent),
         };
@@ -507,7 +498,7 @@ fn finish_file(
         maximal,
     } = given;
     let options = target.parameters.options;
-    let opened = OpenedFile::new(path, file, options, target.semantics(), admission);
+    let opened = OpenedFile::new(path, file, options, target.semantics, admission);
     let opened = opened.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let open = finish(tree, id, granted, Object::File(opened))?;
     Ok(Opened {
@@ -551,7 +542,7 @@ fn finish_stream(
         path,
         None,
         target.parameters.options,
-        target.semantics(),
+        target.semantics,
         admission,
     );
     let file = file.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;

@@ -8,7 +8,7 @@ use kernel::sync::Arc;
 use smb_model::access::Mask;
 use smb_model::create::{Fields, Parameters};
 use smb_model::lease::{Granted, State, Version};
-use smb_model::names::{self, Rules};
+use smb_model::names;
 use smb_model::negotiate::Capabilities;
 use smb_model::oplock::Level;
 use smb_proto::attributes::FileAttributes as WireAttributes;
@@ -20,11 +20,10 @@ use smb_proto::lease::{Lease, LeaseFlags, LeaseState, LeaseV2};
 use smb_proto::security::{AccessMask, SecurityDescriptor};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
-use smb_proto::unicode::Utf16;
-use smb_proto::wire::Writer;
+use smb_proto::unicode::Text;
 
 use crate::files::breaks::Untold;
-use crate::files::lookup::Case;
+use crate::files::file::Semantics;
 use crate::files::opening::{self, Opened, Refusal, Target};
 use crate::files::oplocks::{Cached, LeaseId, Wanted, WantedLease};
 use crate::files::pipe::OpenedPipe;
@@ -35,10 +34,9 @@ use crate::session::Session;
 
 use super::context::{Context, Handled, RelatedFile, Stop};
 use super::reply::Reply;
+use super::text::{file_name, to_utf8};
 use super::wait;
 
-/// Longest name of a client, in UTF-16 code units.
-const MAX_NAME: usize = 32_767;
 /// Largest reply: fixed part and contexts.
 const ROOM: usize = 512;
 
@@ -58,21 +56,6 @@ pub(super) fn serve(
         cx.related.file = RelatedFile::Failed(*status);
     }
     outcome
-}
-
-/// A client's name as UTF-8.
-pub(super) fn to_utf8(name: Utf16<'_>) -> Result<KVec<u8>, Stop> {
-    if name.units() > MAX_NAME {
-        return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
-    }
-    // No code unit takes more than three bytes.
-    let mut text = KVec::from_elem(0, name.units().saturating_mul(3), GFP_KERNEL)?;
-    let mut w = Writer::new(&mut text);
-    name.to_utf8(&mut w)
-        .map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let used = w.len();
-    text.truncate(used);
-    Ok(text)
 }
 
 /// Lists an open in its session and names it to the rest of the compound.
@@ -98,7 +81,7 @@ fn open_pipe(
     reply: &mut Reply,
 ) -> Handled {
     let request = Request::parse(cx.pdu)?;
-    let name = to_utf8(request.name)?;
+    let name = to_utf8(&Text::Wire(request.name))?;
     let pipe = Pipe::by_name(&name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let server = cx.server().clone();
     let limit = server.config().max_open_files;
@@ -151,16 +134,15 @@ fn open_file(
         create_disposition: request.disposition.0,
         create_options: request.options.bits(),
     })?;
-    let mut name = to_utf8(request.name)?;
-    let is_posix = contexts.posix.is_some() && cx.negotiated()?.posix;
-    let rules = if is_posix {
-        names::separate_posix(&mut name);
-        Rules::Posix
-    } else {
-        Rules::Windows
+    let is_agreed = cx.negotiated()?.posix;
+    let posix_mode = contexts.posix.filter(|_| is_agreed);
+    let semantics = match posix_mode {
+        Some(_) => Semantics::Posix,
+        None => Semantics::Windows,
     };
+    let name = file_name(&Text::Wire(request.name), semantics)?;
     let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let name = names::Path::parse(name, rules)?;
+    let name = names::Path::parse(name, semantics.rules())?;
     let stream = match name.fork() {
         names::Fork::Stream(_) if !tree.share.has_streams() => {
             return Err(Stop::Failed(NtStatus::OBJECT_NAME_INVALID));
@@ -176,12 +158,8 @@ fn open_file(
             _ => parameters,
         },
         stream,
-        case: if is_posix {
-            Case::Sensitive
-        } else {
-            Case::Insensitive
-        },
-        mode: contexts.posix.filter(|_| is_posix).map(permissions),
+        semantics,
+        mode: posix_mode.map(permissions),
         allocation: contexts.allocation_size.filter(|_| stream.is_none()),
         security: descriptor(&contexts)?,
         eas: contexts.extended_attributes.unwrap_or(&[]),

@@ -29,6 +29,7 @@ mod read;
 pub(crate) mod session_setup;
 mod set_info;
 mod telling;
+mod text;
 mod tree_connect;
 mod tree_disconnect;
 mod write;

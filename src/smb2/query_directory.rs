@@ -13,9 +13,7 @@ use smb_model::names::ShortName;
 use smb_proto::attributes::FileAttributes as WireAttributes;
 use smb_proto::directory::{DirClass, DirEntry, EntryWriter, Pushed};
 use smb_proto::file_info::FileInfoClass;
-use smb_proto::posix::{mode_on_wire, PosixStat};
 use smb_proto::query_directory::{QueryDirectoryFlags, Reply as Answer, Request};
-use smb_proto::security::Sid;
 use smb_proto::status::NtStatus;
 use smb_proto::unicode::Text;
 use smb_proto::wire::Writer;
@@ -28,8 +26,8 @@ use crate::files::{ea, lookup, Tree};
 use crate::session::Session;
 
 use super::context::{Context, Handled};
-use super::create::to_utf8;
 use super::reply::Reply;
+use super::text::to_utf8;
 
 /// Most bytes of entries in one answer, whatever the client has room for: what one request does stays short.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -65,7 +63,7 @@ pub(super) fn serve(
     if limit < class.fixed_size() {
         return Err(NtStatus::INFO_LENGTH_MISMATCH.into());
     }
-    let pattern = to_utf8(request.pattern)?;
+    let pattern = to_utf8(&Text::Wire(request.pattern))?;
     let pattern = core::str::from_utf8(&pattern).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let scope = tree.enter();
     let mut enumeration = take(&scope, file, &request, pattern)?;
@@ -292,13 +290,7 @@ impl View<'_> {
             file_id: stat.number,
             file_id_128,
             short_name: Text::Str(short.as_ref().map_or("", ShortName::as_str)),
-            posix: PosixStat {
-                device: stat.device,
-                links: stat.links,
-                mode: mode_on_wire(u32::from(stat.mode)),
-                owner: Sid::unix_user(stat.uid),
-                group: Sid::unix_group(stat.gid),
-            },
+            posix: attributes.posix(),
             name: Text::Str(name),
             ..DirEntry::default()
         };

@@ -8,7 +8,7 @@
 use super::handles::{Handle, NULL};
 use super::lsa_lookup::{List, SidInformation};
 use super::lsarpc::{check_policy, opened, status, DomainInfo};
-use super::ndr::{ndr_params, ndr_struct, Decoder, Encoder, UnicodeString, Unique};
+use super::ndr::{ndr_params, ndr_struct, Decode, Decoder, Encode, Encoder, UnicodeString, Unique};
 use super::sid::Sid;
 use super::{Call, Fault};
 
@@ -274,20 +274,29 @@ pub(super) fn display_name(
     Ok(())
 }
 
-/// LsarEnumerateAccounts, 3.1.4.5.2.
-pub(super) fn accounts(
+/// The end of a list that has nothing in it.
+fn none_of<T: Encode + Decode>(
     call: &Call<'_>,
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
     let asked: Enumerate = input.params()?;
     check_policy(call, &asked.policy)?;
-    output.params(&Enumerated::<SidInformation> {
+    output.params(&Enumerated::<T> {
         context: asked.context,
         items: List::new(Vec::new()),
         status: status::NO_MORE_ENTRIES,
     });
     Ok(())
+}
+
+/// LsarEnumerateAccounts, 3.1.4.5.2.
+pub(super) fn accounts(
+    call: &Call<'_>,
+    input: &mut Decoder<'_>,
+    output: &mut Encoder,
+) -> Result<(), Fault> {
+    none_of::<SidInformation>(call, input, output)
 }
 
 /// LsarOpenAccount.
@@ -346,12 +355,5 @@ pub(super) fn trusted_domains(
     input: &mut Decoder<'_>,
     output: &mut Encoder,
 ) -> Result<(), Fault> {
-    let asked: Enumerate = input.params()?;
-    check_policy(call, &asked.policy)?;
-    output.params(&Enumerated::<DomainInfo> {
-        context: asked.context,
-        items: List::new(Vec::new()),
-        status: status::NO_MORE_ENTRIES,
-    });
-    Ok(())
+    none_of::<DomainInfo>(call, input, output)
 }

@@ -15,9 +15,9 @@ use smb_proto::ea::{Ea, GetEa};
 use smb_proto::entries::EntryList;
 use smb_proto::file_info::*;
 use smb_proto::layout::Fixed;
-use smb_proto::posix::{mode_on_wire, PosixFileInfo, PosixStat};
+use smb_proto::posix::PosixFileInfo;
 use smb_proto::query_info::{QueryInfoFlags, Request};
-use smb_proto::security::{AccessMask, Sid};
+use smb_proto::security::AccessMask;
 use smb_proto::status::NtStatus;
 use smb_proto::unicode::Text;
 
@@ -478,13 +478,7 @@ fn posix(of: &FileAttributes, room: &mut Room<'_>) -> Handled {
         attributes: wire(of),
         inode: stat.number,
         reparse_tag: ReparseTag::NONE,
-        stat: PosixStat {
-            device: stat.device,
-            links: stat.links,
-            mode: mode_on_wire(u32::from(stat.mode)),
-            owner: Sid::unix_user(stat.uid),
-            group: Sid::unix_group(stat.gid),
-        },
+        stat: of.posix(),
     };
     let size = PosixFileInfo::FIXED
         .saturating_add(info.stat.owner.size())

@@ -15,18 +15,14 @@ use smb_model::lease::Trigger;
 use smb_model::names::{self, Rules};
 use smb_proto::file_set::{NewName, RenameFlags};
 use smb_proto::status::NtStatus;
-use smb_proto::unicode::Text;
-use smb_proto::wire::Writer;
 
 use crate::files::attributes::FileAttributes;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
-use crate::files::lookup::{self, Case, Found};
+use crate::files::lookup::{self, Found};
+use crate::smb2::text::file_name;
 
 use super::{Halt, Target};
-
-/// Longest new name, in bytes of UTF-16.
-const MAX_NAME: usize = 65_534;
 
 /// Moves the file to a new name in the share.
 pub(super) fn rename(
@@ -47,7 +43,7 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let text = to_new_name(file, new)?;
+    let text = file_name(&new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
     if place.parent.is_same(&file.path) || place.parent.is_beneath(&file.path) {
@@ -113,7 +109,7 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let text = to_new_name(file, new)?;
+    let text = file_name(&new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
     if let Some(existing) = &place.existing {
@@ -131,43 +127,12 @@ pub(super) fn link(
     Ok(())
 }
 
-/// A name as UTF-8.
-pub(super) fn to_utf8(name: &Text<'_>) -> Result<KVec<u8>, NtStatus> {
-    let len = name.wire_len();
-    if len > MAX_NAME {
-        return Err(NtStatus::OBJECT_NAME_INVALID);
-    }
-    // No character takes more than three bytes for two.
-    let room = len.saturating_mul(2);
-    let mut text =
-        KVec::from_elem(0, room, GFP_KERNEL).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
-    let mut w = Writer::new(&mut text);
-    name.to_utf8(&mut w)
-        .map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let used = w.len();
-    text.truncate(used);
-    Ok(text)
-}
-
-/// The new name of `file`, with the separators that all names have.
-fn to_new_name(file: &OpenedFile, new: &NewName<'_>) -> Result<KVec<u8>, NtStatus> {
-    let mut text = to_utf8(&new.name)?;
-    if file.is_posix() {
-        names::separate_posix(&mut text);
-    }
-    Ok(text)
-}
-
 /// Checks a new name of `file`.
 fn parse<'a>(file: &OpenedFile, text: &'a [u8]) -> Result<names::Path<'a>, NtStatus> {
     let text = core::str::from_utf8(text).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     // Some clients begin at the root of the share explicitly.
     let text = text.strip_prefix('\\').unwrap_or(text);
-    let rules = if file.is_posix() {
-        Rules::Posix
-    } else {
-        Rules::Windows
-    };
+    let rules = file.semantics().rules();
     if rules == Rules::Windows && text.starts_with(':') {
         return Err(NtStatus::NOT_SUPPORTED);
     }
@@ -198,12 +163,7 @@ impl<'a> Place<'a> {
         name: &names::Path<'a>,
     ) -> Result<Self, NtStatus> {
         let last = name.last();
-        let case = if file.is_posix() {
-            Case::Sensitive
-        } else {
-            Case::Insensitive
-        };
-        match lookup::find(scope, target.tree, name, case)? {
+        match lookup::find(scope, target.tree, name, file.semantics())? {
             Found::Missing(parent) => Ok(Place {
                 parent,
                 last,

@@ -12,8 +12,8 @@ use smb_proto::status::NtStatus;
 use crate::files::attributes::FileAttributes;
 use crate::files::stream::OpenedStream;
 
-use super::rename::to_utf8;
 use super::{Halt, Target};
+use crate::smb2::text::to_utf8;
 
 /// Sets it.
 ///

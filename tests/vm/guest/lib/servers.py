@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The servers that a suite can run against: this project's two halves, the stock ones, any mixture, and Samba."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -52,6 +53,20 @@ def conf_text(global_section, shares):
 def port_open():
     """Whether something listens on the SMB port."""
     return procfs.listens(PORT)
+
+
+def daemons():
+    """The process ids of the daemon's managers and workers, whosever they are."""
+    return procfs.processes("ksmbd.mountd", "ksmbd-mountd", "ksmbd.tools")
+
+
+def _kill_daemons():
+    """How many there were to be killed."""
+    found = daemons()
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
 
 
 def loaded(module):
@@ -177,20 +192,23 @@ class Ksmbd(Server):
         """Whether no process of the daemon is left."""
         if getattr(self, "daemon", None):
             self.daemon.poll()
-        return not procfs.processes("ksmbd.mountd", "ksmbd-mountd", "ksmbd.tools")
+        return not daemons()
+
+    def kill_daemon(self):
+        """kill -9 of manager and workers, until none is left: a manager that sees its worker killed, or is about to start one, leaves
+        another. Returns whether there were any."""
+        killed = _kill_daemons()
+        wait_for("the killed daemons to be gone", lambda: _kill_daemons() == 0)
+        if getattr(self, "daemon", None):
+            self.daemon.wait(timeout=patient(30))
+        return killed > 0
 
     def stop(self):
         self.control_stop()
         self.unload()
 
     def reset(self):
-        # Again and again: a manager that sees its worker killed starts another before it is killed itself.
-        while True:
-            run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False)
-            if getattr(self, "daemon", None):
-                self.daemon.wait(timeout=patient(30))
-            if not procfs.processes("ksmbd.mountd", "ksmbd-mountd", "ksmbd.tools"):
-                break
+        self.kill_daemon()
         if loaded("ksmbd"):
             try:
                 machine.write(f"{CONTROL}/kill_server", "hard")

@@ -7,7 +7,7 @@ import os
 import time
 
 from lib import client, events, klog, leaks, machine, servers
-from lib.proc import Failure, patient, run, wait_for
+from lib.proc import Failure, check, patient, run, wait_for
 
 from . import clients, sample
 
@@ -24,9 +24,7 @@ def set_up(server):
 
 def kill_daemon(server):
     """The daemon dies and another takes over; the connections stay."""
-    # Its worker too, which would outlive it.
-    run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools")
-    server.daemon.wait(timeout=patient(60))
+    check(server.kill_daemon(), "no daemon was running")
     with contextlib.suppress(FileNotFoundError):
         os.unlink("/run/ksmbd.lock")
     server.start_daemon()

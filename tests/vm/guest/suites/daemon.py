@@ -37,11 +37,6 @@ def start(server):
     server.start(SHARES)
 
 
-def processes():
-    """Manager and workers."""
-    return procfs.processes("ksmbd.mountd", "ksmbd-mountd")
-
-
 def worker(server):
     """The worker's process id: the child of the manager."""
     children = run("pgrep", "-P", str(server.daemon.pid), ok=False).output.split()
@@ -126,15 +121,7 @@ def kill_all(server):
     """kill -9 of manager and worker: clients work on, and the next daemon takes over what is left."""
 
     def trouble(_number):
-        # A manager may just be starting a worker that the list does not have yet.
-        while found := processes():
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    # The worker ends with its manager.
-                    pass
-        server.daemon.wait(timeout=30)
+        server.kill_daemon()
         server.start_daemon()
 
     under_load(server, trouble, 3)
@@ -168,9 +155,6 @@ def reload_globals(server):
         ask = ("smbclient", f"//{client.HOST}/share", f"-U{machine.USER}%{machine.PASSWORD}", f"-p{port}", *options, "-cls")
         return run(*ask, ok=False, timeout=60)
 
-    def listens(port):
-        return run("ss", "-Hltn", f"sport = :{port}").output.strip() != ""
-
     old = ("-mSMB2_10", "--option=client min protocol=SMB2_10")
     with client.mounted("share") as where:
         writer = Writer(where)
@@ -187,10 +171,10 @@ def reload_globals(server):
             wait_for("who cannot encrypt to be refused", lambda: says(servers.PORT, *old).status != 0)
             check(says(servers.PORT, "--client-protection=encrypt").status == 0, "encryption is refused")
             configure(**{"tcp port": "4450"})
-            wait_for("the other port to be served", lambda: listens(4450) and not listens(servers.PORT))
+            wait_for("the other port to be served", lambda: procfs.listens(4450) and not procfs.listens(servers.PORT))
             check(says(4450).status == 0, "the other port is not served")
             configure()
-            wait_for("the first port to be served again", lambda: listens(servers.PORT) and not listens(4450))
+            wait_for("the first port to be served again", lambda: procfs.listens(servers.PORT) and not procfs.listens(4450))
             check(says(servers.PORT, *old).status == 0, "SMB 2.1 is still refused")
             check(before <= connections(server), "the client had to connect anew")
         finally:
@@ -387,7 +371,7 @@ def startup(server):
             os.unlink(where)
     run(server.tool("mountd"), timeout=60)
     with open("/run/ksmbd.lock", encoding="ascii") as file:
-        check(int(file.read()) in processes(), "the lock file does not name the manager")
+        check(int(file.read()) in servers.daemons(), "the lock file does not name the manager")
     check(client.smbclient("share", "ls").status == 0, "it came back and does not serve")
     again = run(server.tool("mountd"), ok=False, timeout=60)
     check(again.status == 1 and "already running" in again.output, f"{again}")
@@ -505,7 +489,7 @@ def ws_discovery(server):
         run(server.tool("control"), "-r")
 
     def is_open():
-        return run("ss", "-Hlnt", "sport = :5357").output.strip() != ""
+        return procfs.listens(5357)
 
     check(not is_open(), "discovery is on by default")
     run("modprobe", "dummy", "numdummies=0")

@@ -155,11 +155,10 @@ def daemon_restart(server):
 @suite.test("kill-server", timeout=180)
 def kill_server(server):
     """Writing `hard` to kill_server closes everything, daemon or not."""
-    run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools")
+    check(server.kill_daemon(), "no daemon was running")
     machine.write(f"{servers.CONTROL}/kill_server", "hard")
     wait_for("the port to close", lambda: not servers.port_open())
     server.unload()
-    server.daemon.wait(timeout=30)
     nothing_left(server)
     server.reset()
     server.start({"share": {"path": ROOT}})
@@ -168,8 +167,7 @@ def kill_server(server):
 @suite.test("no-daemon", timeout=180)
 def no_daemon(server):
     """With the daemon dead, logging in fails in bounded time, and a daemon that comes back serves."""
-    run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools")
-    server.daemon.wait(timeout=30)
+    check(server.kill_daemon(), "no daemon was running")
     result = client.smbclient("share", "ls", ok=False, timeout=90)
     check(result.status != 0, "a login succeeded without the daemon")
     server.reset()
@@ -298,8 +296,7 @@ def unload_once(server):
         if time.monotonic() > end:
             raise Failure(f"modprobe -r did not succeed within 90 s: {tail(result.output)}")
         time.sleep(0.2)
-    run("pkill", "-KILL", "-x", "ksmbd.mountd|ksmbd-mountd|ksmbd.tools", ok=False)
-    server.daemon.wait(timeout=30)
+    server.kill_daemon()
     nothing_left(server)
     server.reset()
 
