@@ -19,14 +19,14 @@ fn main() -> ExitCode {
     } else {
         Target::Stderr
     };
-    let program = if arguments.worker {
+    let program = if arguments.worker.is_some() {
         "ksmbd.mountd(worker)"
     } else {
         "ksmbd.mountd"
     };
     logger::start(program, target, arguments.common.verbose);
-    let outcome = if arguments.worker {
-        worker::run(&Sources::of(&arguments))
+    let outcome = if let Some(manager) = arguments.worker {
+        worker::run(&Sources::of(&arguments), manager)
     } else if matches!(arguments.nodetach, None | Some(0)) {
         manager::detach(&arguments)
     } else {

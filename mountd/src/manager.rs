@@ -195,7 +195,7 @@ impl Manager<'_> {
         let mut command = Command::new(this_program());
         command
             .args(worker_arguments(self.arguments))
-            .arg("--worker")
+            .arg(format!("--worker={}", std::process::id()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         if self.arguments.syslog {

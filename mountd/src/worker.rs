@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::parent_id;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,14 +39,13 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 /// What the worker writes to its standard output once the module has taken it for its daemon.
 pub const READY: &str = "ready\n";
 
-/// Runs the worker until it is told to end.
+/// Runs the worker of the process `manager` until it is told to end.
 ///
 /// # Errors
 ///
 /// Everything that keeps it from serving, in words for the log.
-pub fn run(sources: &Sources) -> anyhow::Result<()> {
-    // A worker without manager could not be ended or reloaded any more.
-    prctl::set_pdeathsig(Signal::SIGTERM).context("asking to end with the manager")?;
+pub fn run(sources: &Sources, manager: u32) -> anyhow::Result<()> {
+    end_with(manager)?;
     let signals = signal_pipe().context("installing signal handlers")?;
     let settings = state::load(sources, &System).map_err(anyhow::Error::msg)?;
     let sub_auth = subauth::load_or_make(&paths::subauth(&sources.config))
@@ -79,6 +79,19 @@ pub fn run(sources: &Sources) -> anyhow::Result<()> {
     while events.next()? {}
     events.discovery.withdraw();
     log::info!("worker ends");
+    Ok(())
+}
+
+/// Has this process end with the process `manager`, which started it: a worker without one could not be ended or reloaded any more,
+/// and would answer beside the next daemon's.
+///
+/// It ends by force. Were it asked to, it could still announce itself to the module after the next daemon has.
+fn end_with(manager: u32) -> anyhow::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL).context("asking to end with the manager")?;
+    // Nothing tells of a manager that ended before this process asked.
+    if parent_id() != manager {
+        bail!("the manager, process {manager}, is gone");
+    }
     Ok(())
 }
 

@@ -33,9 +33,9 @@ pub struct Mountd {
     /// Common options.
     #[command(flatten)]
     pub common: Common,
-    /// Be the worker of a manager that is already there.
-    #[arg(long, hide = true)]
-    pub worker: bool,
+    /// Be the worker of the manager that is process MANAGER.
+    #[arg(long, hide = true, value_name = "MANAGER")]
+    pub worker: Option<u32>,
     /// Log to the system log.
     #[arg(long, hide = true)]
     pub syslog: bool,

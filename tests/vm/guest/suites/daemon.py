@@ -127,6 +127,22 @@ def kill_all(server):
     under_load(server, trouble, 3)
 
 
+@suite.test("kill.manager", timeout=240, lacks=NO_TOOLS)
+def kill_manager(server):
+    """kill -9 of a manager that is just starting its worker leaves no worker, which would answer beside the next daemon's."""
+    server.kill_daemon()
+    for delay in (0, 0, 0, 0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
+        server.start_daemon()
+        manager = server.daemon.pid
+        with open(f"/proc/{manager}/task/{manager}/children", encoding="ascii") as children:
+            wait_for("a worker", lambda: children.seek(0) or children.read(), step=0)
+        time.sleep(delay)
+        os.kill(manager, signal.SIGKILL)
+        server.daemon.wait(timeout=30)
+        wait_for(f"the end of a worker whose manager was killed after {delay} s", server.daemon_gone, timeout=10)
+    server.start(SHARES)
+
+
 @suite.test("reload", timeout=240, lacks=NO_TOOLS)
 def reload(server):
     """Reload under load, with shares that come and go and a configuration that is broken every other time."""
