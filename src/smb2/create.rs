@@ -223,7 +223,8 @@ fn wanted(
         return Wanted::Nothing;
     }
     if request.oplock_level != OplockLevel::LEASE {
-        return Level::from_wire(request.oplock_level.0).map_or(Wanted::Nothing, Wanted::Oplock);
+        let level = Level::from_wire(request.oplock_level.0).filter(|level| *level != Level::None);
+        return level.map_or(Wanted::Nothing, Wanted::Oplock);
     }
     let leases = cx
         .conn
