@@ -12,21 +12,53 @@ use super::Tree;
 
 /// Everything that the user may do with the file at `path`, as far as the tree connect allows it.
 pub(crate) fn maximal(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Mask {
-    let may = |mask| path.may(scope, mask).is_ok();
+    rights(scope, tree, path, Mask::ALL_FILE)
+}
+
+/// Those of the rights `sought` that the user has to the file at `path`, as far as the tree connect allows them. The kernel is
+/// asked only for the permissions that decide about one of them.
+pub(crate) fn rights(scope: &CredScope<'_>, tree: &Tree, path: &Path, sought: Mask) -> Mask {
+    let everybodys = from_posix(Posix::default());
+    let sought = sought.intersection(tree.maximal_access);
+    let missing = sought.without(everybodys);
+    let none = Posix::default();
+    let matters = |posix: Posix| from_posix(posix).intersects(missing);
+    let may = |posix: Posix, mask| matters(posix) && path.may(scope, mask).is_ok();
     let may_remove = || {
         let root = tree.share.directory();
         root.is_some_and(|root| path.may_remove(scope, root).is_ok())
     };
-    let is_owner = path.is_owner(scope);
+    let deletes = matters(Posix {
+        delete: true,
+        ..none
+    });
+    let is_owner = (deletes
+        || matters(Posix {
+            owner: true,
+            ..none
+        }))
+        && path.is_owner(scope);
     let posix = Posix {
-        read: may(May::READ),
-        write: may(May::WRITE),
-        execute: may(May::EXECUTE),
+        read: may(Posix { read: true, ..none }, May::READ),
+        write: may(
+            Posix {
+                write: true,
+                ..none
+            },
+            May::WRITE,
+        ),
+        execute: may(
+            Posix {
+                execute: true,
+                ..none
+            },
+            May::EXECUTE,
+        ),
         owner: is_owner,
         // Who owns a file holds all rights to it. What its directory has to say is asked when he is about to delete it.
-        delete: is_owner || may_remove(),
+        delete: deletes && (is_owner || may_remove()),
     };
-    from_posix(posix).intersection(tree.maximal_access)
+    from_posix(posix).intersection(sought)
 }
 
 /// The rights that an open is granted which asks for `wanted` and needs `implied` besides.

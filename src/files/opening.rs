@@ -20,7 +20,7 @@ use smb_proto::status::NtStatus;
 use crate::server::Server;
 use crate::smb2::wait::Waker;
 
-use super::access::{grant, maximal};
+use super::access::{grant, rights};
 use super::attributes::{self, FileAttributes};
 use super::ea;
 use super::errors::status_of;
@@ -43,7 +43,7 @@ pub(crate) struct Opened {
     pub(crate) open: Arc<Open>,
     pub(crate) action: Action,
     pub(crate) attributes: FileAttributes,
-    /// Everything that the user may do with it.
+    /// Everything that the user may do with it, if the client asked.
     pub(crate) maximal: Mask,
     /// What the client may cache of it.
     pub(crate) cached: Cached,
@@ -78,12 +78,26 @@ pub(crate) struct Target<'a> {
     pub(crate) security: Option<SecurityDescriptor<'a>>,
     /// Extended attributes of a file that is made or emptied, as FILE_FULL_EA_INFORMATION.
     pub(crate) eas: &'a [u8],
+    /// Whether the client wants to know what it could be granted.
+    pub(crate) asks_maximal: bool,
     /// What the client wants to cache.
     pub(crate) wanted: Wanted,
     /// Whether leases on directories can be granted.
     pub(crate) directory_leases: bool,
     /// Woken when it is worth trying again, if the open has to wait.
     pub(crate) waker: Option<&'a Waker>,
+}
+
+impl Target<'_> {
+    /// The rights to an existing file that have to be known.
+    fn sought_rights(&self) -> Mask {
+        let parameters = &self.parameters;
+        let needs_all = self.asks_maximal || parameters.access.contains(Mask::MAXIMUM_ALLOWED);
+        if needs_all || self.stream.is_some() {
+            return Mask::ALL_FILE;
+        }
+        parameters.access.union(parameters.implied_access())
+    }
 }
 
 /// Opens, and makes or empties as `target` says. The open is not listed yet.
@@ -197,7 +211,7 @@ fn open_existing(
     if !tree.is_writable {
         parameters.check_read_only_share(true)?;
     }
-    let maximal = maximal(scope, tree, &path);
+    let maximal = rights(scope, tree, &path, target.sought_rights());
     let granted = grant(maximal, parameters.access, parameters.implied_access())?;
     parameters.check_granted(granted)?;
     if parameters.deletes_on_close() {

@@ -163,6 +163,7 @@ fn open_file(
         allocation: contexts.allocation_size.filter(|_| stream.is_none()),
         security: descriptor(&contexts)?,
         eas: contexts.extended_attributes.unwrap_or(&[]),
+        asks_maximal: contexts.maximal_access.is_some(),
         wanted: if stream.is_some() {
             // Streams are not cached.
             Wanted::Nothing
