@@ -149,6 +149,11 @@ impl TreeTable {
         self.inner.lock().by_id.get(&id).cloned()
     }
 
+    /// Whether the tree connect `id` is listed.
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.inner.lock().by_id.get(&id).is_some()
+    }
+
     /// The first tree connect whose id is above `after`.
     pub(crate) fn after(&self, after: u32) -> Option<Arc<Tree>> {
         let inner = self.inner.lock();

@@ -60,13 +60,12 @@ pub(super) fn serve(
 
 /// Lists an open in its session and names it to the rest of the compound.
 fn list(cx: &mut Context<'_>, session: &Session, open: &Arc<Open>) -> Result<(), Stop> {
-    let tree_is_there = session.trees.get(open.tree.id).is_some();
-    if !tree_is_there || session.opens.insert(open).is_err() {
+    if session.opens.insert(open).is_err() {
         open.close(cx.server());
         return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
     }
-    // A tree disconnect that came between has looked for its opens before this one was listed.
-    if session.trees.get(open.tree.id).is_none() && session.opens.remove(open.id).is_some() {
+    // A tree disconnect that came meanwhile may have looked for its opens before this one was listed.
+    if !session.trees.contains(open.tree.id) && session.opens.remove(open.id).is_some() {
         open.close(cx.server());
         return Err(Stop::Failed(NtStatus::NETWORK_NAME_DELETED));
     }
