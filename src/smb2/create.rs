@@ -80,7 +80,7 @@ fn open_pipe(
     reply: &mut Reply,
 ) -> Handled {
     let request = Request::parse(cx.pdu)?;
-    let name = to_utf8(&Text::Wire(request.name))?;
+    let name = to_utf8(&cx.server().buffers, &Text::Wire(request.name))?;
     let pipe = Pipe::by_name(&name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let server = cx.server().clone();
     let limit = server.config().max_open_files;
@@ -139,7 +139,7 @@ fn open_file(
         Some(_) => Semantics::Posix,
         None => Semantics::Windows,
     };
-    let name = file_name(&Text::Wire(request.name), semantics)?;
+    let name = file_name(&cx.server().buffers, &Text::Wire(request.name), semantics)?;
     let name = core::str::from_utf8(&name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let name = names::Path::parse(name, semantics.rules())?;
     let stream = match name.fork() {

@@ -63,7 +63,7 @@ pub(super) fn serve(
     if limit < class.fixed_size() {
         return Err(NtStatus::INFO_LENGTH_MISMATCH.into());
     }
-    let pattern = to_utf8(&Text::Wire(request.pattern))?;
+    let pattern = to_utf8(&cx.server().buffers, &Text::Wire(request.pattern))?;
     let pattern = core::str::from_utf8(&pattern).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let scope = tree.enter();
     let mut enumeration = take(&scope, file, &request, pattern)?;

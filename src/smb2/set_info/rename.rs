@@ -43,7 +43,7 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let text = file_name(&new.name, file.semantics())?;
+    let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
     if place.parent.is_same(&file.path) || place.parent.is_beneath(&file.path) {
@@ -109,7 +109,7 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let text = file_name(&new.name, file.semantics())?;
+    let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
     if let Some(existing) = &place.existing {

@@ -52,7 +52,7 @@ pub(super) fn set(
         }
         SetFile::Rename(new) => {
             target.require(required::DELETE)?;
-            let text = to_utf8(&new.name)?;
+            let text = to_utf8(&target.server.buffers, &new.name)?;
             let name = parse(&text)?;
             let replace = new.flags.contains(RenameFlags::REPLACE_IF_EXISTS);
             let server = target.server;
