@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
+use linux::span::Span;
 use linux::time;
 
 use super::{Connection, Frame};
@@ -42,10 +43,7 @@ impl Inbox {
     /// Takes what fits into `to`; the number of bytes.
     fn take(&mut self, to: &mut [u8]) -> usize {
         let here = self.bytes.get(self.start..self.end).unwrap_or(&[]);
-        let count = here.len().min(to.len());
-        for (to, from) in to.iter_mut().zip(here) {
-            *to = *from;
-        }
+        let count = Span::from(here).copy_to(to);
         self.start = self.start.saturating_add(count);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);

@@ -518,11 +518,15 @@ impl TcpStream {
     ///
     /// As [`Self::receive`].
     unsafe fn receive_all(&self, message: &mut sys::msghdr, len: usize, within_ms: u64) -> Result {
-        let deadline = time::monotonic_ms().saturating_add(within_ms);
+        // Read once a part came: most messages come whole, and need no clock.
+        let mut deadline = None;
         let mut left = len;
         while left != 0 {
-            if left != len && time::monotonic_ms() > deadline {
-                return Err(ETIMEDOUT);
+            if left != len {
+                let now = time::monotonic_ms();
+                if now > *deadline.get_or_insert(now.saturating_add(within_ms)) {
+                    return Err(ETIMEDOUT);
+                }
             }
             // SAFETY: by the contract of this function. Receiving advances the iterator by what was received.
             match unsafe { self.receive(message, sys::MSG_WAITALL) } {
