@@ -107,15 +107,10 @@ impl Connection {
     }
 
     /// Sends one message. After a failure nothing more can be sent, and each of those that follow fails at once.
-    fn transmit(self: &Arc<Self>, message: Outgoing) {
-        let Outgoing {
-            mut reply,
-            at,
-            reserved,
-        } = message;
-        let pages = reply.take_payload();
-        let (buffer, _) = reply.parts_mut();
-        let sent = match buffer.get(at..) {
+    fn transmit(self: &Arc<Self>, mut message: Outgoing) {
+        let pages = message.reply.take_payload();
+        let (buffer, _) = message.reply.parts_mut();
+        let sent = match buffer.get(message.at..) {
             Some(bytes) => {
                 let payload = pages.as_ref().map_or(0, |pages| pages.len());
                 self.traffic.went(bytes.len().saturating_add(payload));
@@ -123,7 +118,8 @@ impl Connection {
             }
             None => Err(EINVAL),
         };
-        drop(reply);
+        let reserved = message.reserved;
+        drop(message);
         if sent.is_err() {
             self.shut_down();
         }

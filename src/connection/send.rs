@@ -23,7 +23,11 @@ const PLAIN_AT: usize = HEADROOM - FRAME_HEADER_LEN;
 impl Connection {
     /// Sends a reply as it stands, for which `reserved` bytes were reserved.
     pub(crate) fn send_plain(self: &Arc<Self>, reply: Reply, reserved: usize) -> Result {
-        self.send_from(reply, PLAIN_AT, reserved)
+        self.send_from(Outgoing {
+            reply,
+            at: PLAIN_AT,
+            reserved,
+        })
     }
 
     /// Seals a reply under the session's keys and sends it, [MS-SMB2] 3.1.4.3.
@@ -33,26 +37,24 @@ impl Connection {
         mut reply: Reply,
         reserved: usize,
     ) -> Result {
-        match seal(channel, &mut reply) {
-            Ok(()) => self.send_from(reply, SEALED_AT, reserved),
-            Err(error) => {
-                self.release(reserved);
-                Err(error)
-            }
-        }
-    }
-
-    /// Sends the buffer from `at` on, whose first four bytes become the frame's length, and the payload.
-    fn send_from(self: &Arc<Self>, mut reply: Reply, at: usize, reserved: usize) -> Result {
-        if let Err(error) = set_length(&mut reply, at) {
+        if let Err(error) = seal(channel, &mut reply) {
             self.release(reserved);
             return Err(error);
         }
-        self.post(Outgoing {
+        self.send_from(Outgoing {
             reply,
-            at,
+            at: SEALED_AT,
             reserved,
         })
+    }
+
+    /// Sends the message, whose first four bytes become the frame's length.
+    fn send_from(self: &Arc<Self>, mut message: Outgoing) -> Result {
+        if let Err(error) = set_length(&mut message.reply, message.at) {
+            self.release(message.reserved);
+            return Err(error);
+        }
+        self.post(message)
     }
 
     /// Decrypts a sealed frame in place, [MS-SMB2] 3.3.5.2.1.1, and gives the session whose keys it was sealed with.

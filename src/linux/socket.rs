@@ -16,8 +16,6 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// Connections that may wait for `accept`.
 const BACKLOG: i32 = 64;
-/// Parts that one `sendmsg` takes; more are sent in several.
-const PARTS: usize = 16;
 
 /// A socket.
 ///
@@ -394,19 +392,14 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Sends all of `parts`, in their order.
+    /// Sends all of `bytes`.
     ///
     /// # Errors
     ///
     /// `ETIMEDOUT` when the peer took nothing for the send timeout; `EPIPE` after [`Self::shutdown`]; `ECONNRESET` and others
     /// of the connection. How much was sent is not known then: the connection is of no more use.
-    pub fn send_all(&self, parts: &[&[u8]]) -> Result {
-        self.send_parts(parts, false)
-    }
-
-    /// As [`Self::send_all`], and more follows at once: the last segment may wait for it.
-    pub fn send_more(&self, parts: &[&[u8]]) -> Result {
-        self.send_parts(parts, true)
+    pub fn send_all(&self, bytes: &[u8]) -> Result {
+        self.send_bytes(bytes, false)
     }
 
     /// Sends `head`, then `len` bytes from `offset` of the payload of `pages` on. With `more`, more follows at once.
@@ -420,7 +413,7 @@ impl TcpStream {
     /// `EINVAL` when the payload does not reach that far; else as [`Self::send_all`].
     pub fn send_pages(
         &self,
-        head: &[&[u8]],
+        head: &[u8],
         pages: PageVec,
         offset: usize,
         len: usize,
@@ -430,7 +423,7 @@ impl TcpStream {
         if end > pages.len() {
             return Err(EINVAL);
         }
-        self.send_parts(head, more || len != 0)?;
+        self.send_bytes(head, more || len != 0)?;
         let mut message = message(sys::MSG_SPLICE_PAGES | more_flag(more));
         // SAFETY: the vector outlives the call, and its payload reaches to `end`. Its pages are from the page allocator, and TCP
         // takes references of its own to what it keeps.
@@ -453,34 +446,18 @@ impl TcpStream {
         unsafe { sys::sock_no_linger(self.socket.sk()) };
     }
 
-    fn send_parts(&self, mut parts: &[&[u8]], more: bool) -> Result {
-        while !parts.is_empty() {
-            let (now, later) = parts.split_at_checked(PARTS).unwrap_or((parts, &[]));
-            let mut vecs = [sys::kvec::default(); PARTS];
-            let mut len = 0_usize;
-            for (vec, part) in vecs.iter_mut().zip(now) {
-                *vec = sys::kvec {
-                    iov_base: part.as_ptr().cast_mut().cast(),
-                    iov_len: part.len(),
-                };
-                len = len.checked_add(part.len()).ok_or(EMSGSIZE)?;
-            }
-            let mut message = message(more_flag(more || !later.is_empty()));
-            // SAFETY: `vecs` and what it points to outlive the call, and are only read. `now` has as many elements as were set.
-            unsafe {
-                let count = now.len() as kernel::ffi::c_ulong;
-                sys::iov_iter_kvec(
-                    &mut message.msg_iter,
-                    sys::ITER_SOURCE,
-                    vecs.as_ptr(),
-                    count,
-                    len,
-                );
-                self.transmit(&mut message)?;
-            }
-            parts = later;
+    fn send_bytes(&self, bytes: &[u8], more: bool) -> Result {
+        let vec = sys::kvec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        let mut message = message(more_flag(more));
+        // SAFETY: `vec` and `bytes` outlive the call, and are only read.
+        unsafe {
+            let len = bytes.len();
+            sys::iov_iter_kvec(&mut message.msg_iter, sys::ITER_SOURCE, &vec, 1, len);
+            self.transmit(&mut message)
         }
-        Ok(())
     }
 
     /// Sends until `message` is used up.

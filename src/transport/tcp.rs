@@ -22,10 +22,10 @@ impl Transport for Tcp {
 
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result {
         match pages {
-            None => self.0.send_all(&[head]),
+            None => self.0.send_all(head),
             Some(pages) => {
                 let len = pages.len();
-                self.0.send_pages(&[head], pages, 0, len, false)
+                self.0.send_pages(head, pages, 0, len, false)
             }
         }
     }
