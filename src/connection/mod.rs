@@ -117,8 +117,11 @@ impl FrameLoad {
             load.frames = load.frames.saturating_sub(1);
             load.bytes = load.bytes.saturating_sub(self.bytes);
         }
+        let is_awaited = core::mem::take(&mut load.is_awaited);
         drop(load);
-        self.conn.load_changed.notify_all();
+        if is_awaited {
+            self.conn.load_changed.notify_all();
+        }
     }
 }
 
@@ -227,6 +230,8 @@ struct Load {
     /// Frames that take a worker, or wait for one.
     working: u32,
     bytes: usize,
+    /// Whether somebody sleeps until it changes.
+    is_awaited: bool,
 }
 
 /// One client connection.
@@ -293,7 +298,7 @@ impl Connection {
                 last_active: Atomic::new(time::monotonic_ms()),
                 traffic: Traffic::new(),
                 window <- new_mutex!(Window::new()),
-                load <- new_mutex!(Load { frames: 0, working: 0, bytes: 0 }),
+                load <- new_mutex!(Load { frames: 0, working: 0, bytes: 0, is_awaited: false }),
                 load_changed <- new_condvar!(),
                 preauth_hash: SetOnce::new(),
                 outbox <- Outbox::new(),
@@ -430,6 +435,7 @@ impl Connection {
             if self.has_ended() {
                 return None;
             }
+            load.is_awaited = true;
             // No signal reaches a kernel thread; an uninterruptible wait would count as load, and as a hang.
             let _ = self.load_changed.wait_interruptible(&mut load);
         }
@@ -447,6 +453,7 @@ impl Connection {
     fn drain(&self) {
         let mut load = self.load.lock();
         while load.frames > 0 {
+            load.is_awaited = true;
             let _ = self.load_changed.wait_interruptible(&mut load);
         }
     }
