@@ -30,7 +30,8 @@ pub(crate) struct Chain {
     frame: Frame,
     /// The session under whose keys the frame was sealed.
     sealed_by: Option<Arc<Channel>>,
-    current: Current,
+    /// The request that is being served; none before the frame is opened.
+    current: Option<Current>,
     related: Related,
     reply: Reply,
     /// Async id of the current request if its interim response was sent.
@@ -138,36 +139,61 @@ fn admit(conn: &Connection, frame: &[u8]) -> Result<(Current, usize), Malformed>
 }
 
 impl Chain {
-    /// A frame that is not, or no longer, encrypted; `sealed_by` is the session under whose keys it was.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] for what costs the client the connection.
-    pub(super) fn new(
-        conn: &Arc<Connection>,
-        frame: Frame,
-        sealed_by: Option<Arc<Channel>>,
-    ) -> Result<Self, Malformed> {
-        let (current, expected) = admit(conn, frame.bytes())?;
-        Ok(Chain {
+    /// A frame as it was received: to be [opened](Self::open) first.
+    pub(super) fn new(frame: Frame) -> Self {
+        let reply = Reply::new(&frame.connection().server.buffers);
+        Chain {
             frame,
-            sealed_by,
-            current,
+            sealed_by: None,
+            current: None,
             related: Related {
                 is_valid: false,
                 session_id: 0,
                 tree_id: 0,
                 file: RelatedFile::None,
             },
-            reply: Reply::new(&conn.server.buffers),
+            reply,
             async_id: None,
             signer: None,
             answered: None,
-            expected,
+            expected: 0,
             untold: KVec::new(),
             hash_into: None,
             resume: None,
-        })
+        }
+    }
+
+    /// The connection that the frame came on.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        self.frame.connection()
+    }
+
+    /// The frame, to be decrypted.
+    pub(super) fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
+    /// Whether the frame was opened.
+    pub(super) fn is_open(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Takes the requests of the frame on, which is not, or no longer, encrypted; `sealed_by` is the session under whose keys
+    /// it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] for what costs the client the connection.
+    pub(super) fn open(
+        &mut self,
+        conn: &Connection,
+        sealed_by: Option<Arc<Channel>>,
+    ) -> Result<(), Malformed> {
+        let (current, expected) = admit(conn, self.frame.bytes())?;
+        self.current = Some(current);
+        self.expected = expected;
+        self.sealed_by = sealed_by;
+        Ok(())
     }
 
     /// The most that the answers may take, bytes.
@@ -199,44 +225,48 @@ impl Chain {
 
     /// `MessageId` of the current request.
     pub(super) fn message_id(&self) -> u64 {
-        self.current.header.message_id()
+        self.current
+            .map_or(0, |current| current.header.message_id())
     }
 
     /// Serves the requests from the current one on, then sends the answers.
     pub(super) fn run(&mut self, conn: &Arc<Connection>) -> Outcome {
+        let Some(mut current) = self.current else {
+            return Outcome::Disconnect;
+        };
         loop {
             let resumed = self.resume.take();
-            match self.step(conn, resumed) {
+            match self.step(conn, &current, resumed) {
                 Step::Disconnect => return Outcome::Disconnect,
-                Step::Waits(waker, resume) => return self.suspend(conn, waker, resume),
+                Step::Waits(waker, resume) => return self.suspend(conn, &current, waker, resume),
                 Step::Answered => {}
             }
             self.async_id = None;
-            if self.current.is_last {
+            if current.is_last {
                 break;
             }
-            let next = Current::of(self.frame.bytes(), self.current.end);
-            let (Ok(next), Ok(())) = (next, self.close_element(conn, true)) else {
+            let next = Current::of(self.frame.bytes(), current.end);
+            let (Ok(next), Ok(())) = (next, self.close_element(conn, &current, true)) else {
                 return Outcome::Disconnect;
             };
-            self.current = next;
+            current = next;
+            self.current = Some(next);
         }
-        if self.close_element(conn, false).is_err() || self.send(conn).is_err() {
+        if self.close_element(conn, &current, false).is_err() || self.send(conn).is_err() {
             return Outcome::Disconnect;
         }
         Outcome::Answered
     }
 
     /// Serves the current request and writes its response's header.
-    fn step(&mut self, conn: &Arc<Connection>, resumed: Option<(KBox<dyn Resume>, Wake)>) -> Step {
-        let Current {
-            header,
-            at,
-            end,
-            is_last,
-        } = self.current;
-        let header = &header;
-        let Some(pdu) = self.frame.bytes().get(at..end) else {
+    fn step(
+        &mut self,
+        conn: &Arc<Connection>,
+        current: &Current,
+        resumed: Option<(KBox<dyn Resume>, Wake)>,
+    ) -> Step {
+        let (header, is_last) = (&current.header, current.is_last);
+        let Some(pdu) = self.frame.bytes().get(current.at..current.end) else {
             return Step::Disconnect;
         };
         let is_alone = is_last && self.reply.is_empty();
@@ -246,7 +276,7 @@ impl Chain {
             pdu,
             related: &mut self.related,
             sealed_by: self.sealed_by.as_ref().map(|channel| channel.session.id),
-            is_first: self.current.is_first(),
+            is_first: current.is_first(),
             is_last,
             async_id: self.async_id,
             channel: None,
@@ -339,11 +369,16 @@ impl Chain {
 
     /// Pads the finished element of a compound, and signs it. The last one is padded too, as Windows does,
     /// unless pages follow it.
-    fn close_element(&mut self, conn: &Connection, more: bool) -> Result<(), NtStatus> {
+    fn close_element(
+        &mut self,
+        conn: &Connection,
+        current: &Current,
+        more: bool,
+    ) -> Result<(), NtStatus> {
         if self.reply.element().is_empty() {
             return Ok(());
         }
-        if !more && !self.current.is_first() && self.reply.payload().is_none() {
+        if !more && !current.is_first() && self.reply.payload().is_none() {
             self.reply.pad()?;
         }
         if more {
@@ -400,15 +435,17 @@ impl Chain {
     fn suspend(
         &mut self,
         conn: &Arc<Connection>,
+        current: &Current,
         waker: Waker,
         resume: KBox<dyn Resume>,
     ) -> Outcome {
-        if self.tells_of_wait() {
+        if tells_of_wait(current) {
             // What was answered so far does not wait with it: interim responses go out alone.
             if self.send_answered(conn).is_err() {
                 return Outcome::Disconnect;
             }
-            if self.async_id.is_none() && self.send_interim(conn, waker.async_id()).is_ok() {
+            if self.async_id.is_none() && self.send_interim(conn, current, waker.async_id()).is_ok()
+            {
                 self.async_id = Some(waker.async_id());
             }
         }
@@ -416,17 +453,6 @@ impl Chain {
         self.frame.park();
         self.resume = Some((resume, Wake::Ready));
         Outcome::Waits(waker)
-    }
-
-    /// Whether the client learns that the current request waits. Within a compound only an open may say so, as with Windows:
-    /// all else there keeps the whole compound waiting. And the refusal of a login that is held back tells nothing before it
-    /// goes out.
-    fn tells_of_wait(&self) -> bool {
-        match self.current.header.command() {
-            Ok(Command::SessionSetup) => false,
-            Ok(Command::Create) => true,
-            _ => self.current.is_last,
-        }
     }
 
     /// Sends the responses before the current one, if there are any.
@@ -457,8 +483,8 @@ impl Chain {
 
     /// The STATUS_PENDING response, [MS-SMB2] 3.3.4.2. It is not signed: with AES-GMAC it would share its nonce with
     /// the final response.
-    fn send_interim(&mut self, conn: &Arc<Connection>, async_id: u64) -> Result {
-        let header = self.current.header;
+    fn send_interim(&mut self, conn: &Arc<Connection>, current: &Current, async_id: u64) -> Result {
+        let header = &current.header;
         let mut reply = Reply::new(&conn.server.buffers);
         reply
             .body(16, |w| error::Reply::EMPTY.write(w))
@@ -468,13 +494,23 @@ impl Chain {
         answer.set_session_id(self.related.session_id);
         answer.set_flags(answer.flags().without(HeaderFlags::RELATED_OPERATIONS));
         answer.set_async_id(async_id);
-        answer.set_credits(conn.grant_credits(&header));
+        answer.set_credits(conn.grant_credits(header));
         reply.put_header(&answer);
         let reserved = self.frame.take_reserved();
         match &self.sealed_by {
             Some(channel) => conn.send_sealed(channel, reply, reserved),
             None => conn.send_plain(reply, reserved),
         }
+    }
+}
+
+/// Whether the client learns that the request waits. Within a compound only an open may say so, as with Windows: all else
+/// there keeps the whole compound waiting. And the refusal of a login that is held back tells nothing before it goes out.
+fn tells_of_wait(current: &Current) -> bool {
+    match current.header.command() {
+        Ok(Command::SessionSetup) => false,
+        Ok(Command::Create) => true,
+        _ => current.is_last,
     }
 }
 

@@ -16,23 +16,12 @@ use crate::session::Channel;
 use super::chain::{Chain, Outcome};
 use super::wait::Wake;
 
-/// How far the frame has come.
-enum Stage {
-    /// As the connection's thread received it.
-    Received(Frame),
-    /// Its requests are being served.
-    Opened(Chain),
-    /// Done with.
-    Over,
-}
-
 /// A frame in work.
 #[pin_data]
 pub(crate) struct Job {
     #[pin]
     work: Work<Job>,
-    conn: Arc<Connection>,
-    stage: Stage,
+    chain: Chain,
 }
 
 /// A job, owned by whoever is to go on with it: a queue, a worker, or what it waits for.
@@ -46,7 +35,7 @@ impl WorkItem for Job {
     type Pointer = OwnedJob;
 
     fn run(mut job: OwnedJob) {
-        let conn = job.conn.clone();
+        let conn = job.chain.connection().clone();
         if !job.as_mut().open(&conn) {
             conn.shut_down();
             return;
@@ -60,12 +49,10 @@ impl WorkItem for Job {
 impl Job {
     /// A job for a frame that was received.
     pub(crate) fn new(frame: Frame) -> Result<OwnedJob> {
-        let conn = frame.connection().clone();
         KBox::pin_init(
             pin_init!(Job {
                 work <- new_work!("ksmbd::job"),
-                conn,
-                stage: Stage::Received(frame),
+                chain: Chain::new(frame),
             }),
             GFP_KERNEL,
         )
@@ -73,7 +60,7 @@ impl Job {
 
     /// Gives the job to a worker.
     pub(crate) fn enqueue(self: Pin<KBox<Self>>) {
-        let conn = self.conn.clone();
+        let conn = self.chain.connection().clone();
         conn.server.io.queue().enqueue(self);
     }
 
@@ -84,57 +71,46 @@ impl Job {
     }
 
     fn set_woken(self: Pin<&mut Self>, wake: Wake) {
-        if let Stage::Opened(chain) = self.project().stage {
-            chain.set_woken(wake);
-        }
+        self.project().chain.set_woken(wake);
     }
 
     /// The most that the answers may take, bytes.
     pub(crate) fn expected(&self) -> usize {
-        match &self.stage {
-            Stage::Opened(chain) => chain.expected(),
-            Stage::Received(_) | Stage::Over => 0,
-        }
+        self.chain.expected()
     }
 
     /// Notes what was reserved for the answers.
     pub(crate) fn set_reserved(self: Pin<&mut Self>, bytes: usize) {
-        if let Stage::Opened(chain) = self.project().stage {
-            chain.set_reserved(bytes);
-        }
+        self.project().chain.set_reserved(bytes);
     }
 
     /// Whether something is reserved for the answers.
     pub(crate) fn has_reserved(&self) -> bool {
-        matches!(&self.stage, Stage::Opened(chain) if chain.has_reserved())
+        self.chain.has_reserved()
     }
 
     /// Whether a request of it was begun, and waited.
     pub(crate) fn has_begun(&self) -> bool {
-        matches!(&self.stage, Stage::Opened(chain) if chain.has_waited())
+        self.chain.has_waited()
     }
 
     /// Decrypts and checks the frame, unless that was done. `false`: the client broke a rule that costs it the connection.
     fn open(self: Pin<&mut Self>, conn: &Arc<Connection>) -> bool {
-        let stage = self.project().stage;
-        let Stage::Received(frame) = stage else {
+        let chain = self.project().chain;
+        if chain.is_open() {
             return true;
-        };
-        let Ok(sealed_by) = decrypt(conn, frame) else {
+        }
+        let Ok(sealed_by) = decrypt(conn, chain.frame_mut()) else {
             debug!(conn.server, Conn, "{}: unreadable frame\n", conn.peer);
             return false;
         };
-        let Stage::Received(frame) = core::mem::replace(stage, Stage::Over) else {
-            return false;
-        };
-        let Ok(chain) = Chain::new(conn, frame, sealed_by) else {
+        if chain.open(conn, sealed_by).is_err() {
             debug!(
                 conn.server,
                 Conn, "{}: bad compound or message id\n", conn.peer
             );
             return false;
-        };
-        *stage = Stage::Opened(chain);
+        }
         true
     }
 }
@@ -142,9 +118,7 @@ impl Job {
 /// Serves the requests of an opened frame, until they are answered or one waits.
 pub(crate) fn serve(mut job: OwnedJob, conn: &Arc<Connection>) {
     loop {
-        let Stage::Opened(chain) = job.as_mut().project().stage else {
-            return;
-        };
+        let chain = job.as_mut().project().chain;
         let waker = match chain.run(conn) {
             Outcome::Answered => return,
             Outcome::Disconnect => return conn.shut_down(),
