@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use ksmbd_tools::config::{ListedUser, MapToGuest, Share};
 use smb_proto::ipc::{
     share_flag, tree_flag, tree_status, user_flag, LoginRequest, LoginResponse, LogoutRequest,
-    ShareConfigHead, ShareExtension, Text, TreeConnectRequest, TreeConnectResponse, NO_FORCED_ID,
-    NO_FORCED_ID_WIDE,
+    ShareConfigHead, ShareExtension, Text, TreeConnectRequest, TreeConnectResponse, TreeExtension,
+    ACCOUNT_SIZE, NO_FORCED_ID, NO_FORCED_ID_WIDE,
 };
 use smb_proto::wire::Full;
 
@@ -33,11 +33,7 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
     if !account.is_empty() && settings.users.contains(account) {
         return known_user(state, &settings, account, request.handle).unwrap_or(refusal);
     }
-    let guest = &settings.config.global.guest_account;
-    let becomes_guest = account.is_empty()
-        || account == guest
-        || settings.config.global.map_to_guest == MapToGuest::BadUser;
-    if !becomes_guest {
+    let Some((guest, name)) = guest_for(&settings, account) else {
         state.note_login(
             &[("user", account), ("reason", "there is no such user")],
             format_args!(
@@ -46,9 +42,8 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
             ),
         );
         return refusal;
-    }
-    let ids = state.accounts().user(guest);
-    if ids.is_none() {
+    };
+    let Some(ids) = state.accounts().user(guest) else {
         state.note(
             &[
                 ("user", account),
@@ -57,13 +52,30 @@ pub fn login(state: &State, request: &LoginRequest) -> LoginResponse {
             format_args!("guest login refused: the guest account `{guest}` is not a system user"),
         );
         return LoginResponse::refusal(request.handle, user_flag::BAD_UID);
-    }
-    // A guest has neither name nor password.
+    };
+    // A guest has no password.
     LoginResponse {
-        uid: ids.map_or(NO_ID, |ids| ids.uid),
-        gid: ids.map_or(NO_ID, |ids| ids.gid),
+        account: name,
+        uid: ids.uid,
+        gid: ids.gid,
         ..LoginResponse::refusal(request.handle, user_flag::OK | user_flag::GUEST_ACCOUNT)
     }
+}
+
+/// The system user that `account`, which has no password here, is a guest as, and the guest's name; `None` if it is no guest.
+fn guest_for<'a>(settings: &'a Settings, account: &str) -> Option<(&'a str, Text<ACCOUNT_SIZE>)> {
+    let config = &settings.config;
+    let own = || {
+        let shares = config.shares().filter(|share| share.guest_ok);
+        let mut accounts = shares.filter_map(|share| share.guest_account.as_deref());
+        let own = accounts.find(|own| !account.is_empty() && *own == account)?;
+        Some((own, Text::new(own.as_bytes()).ok()?))
+    };
+    let global = &config.global;
+    let is_global = account.is_empty()
+        || account == global.guest_account
+        || global.map_to_guest == MapToGuest::BadUser;
+    own().or_else(|| is_global.then_some((global.guest_account.as_str(), Text::EMPTY)))
 }
 
 fn known_user(
@@ -226,8 +238,8 @@ fn share_flags(share: &Share) -> u32 {
 pub fn tree_connect(state: &State, request: &TreeConnectRequest) -> TreeConnectResponse {
     let account = utf8(request.account.bytes());
     let share = utf8(request.share.bytes());
-    let (status, connection_flags) = match try_connect(state, request) {
-        Ok(flags) => (tree_status::OK, flags),
+    let (status, connection_flags, extension) = match try_connect(state, request) {
+        Ok(rights) => (tree_status::OK, rights.flags, rights.acting_as),
         Err((status, reason)) => {
             let facts = [
                 ("user", account),
@@ -244,21 +256,38 @@ pub fn tree_connect(state: &State, request: &TreeConnectRequest) -> TreeConnectR
                     share.escape_debug()
                 ),
             );
-            (status, 0)
+            (status, 0, TreeExtension::ABSENT)
         }
     };
     TreeConnectResponse {
         handle: request.handle,
         status,
         connection_flags,
-        reserved: [0; 16],
+        reserved: [0; 12],
+        extension,
+    }
+}
+
+/// What somebody may do on a share.
+struct Rights {
+    /// [`tree_flag`] bits.
+    flags: u16,
+    acting_as: TreeExtension,
+}
+
+impl From<u16> for Rights {
+    fn from(flags: u16) -> Self {
+        Rights {
+            flags,
+            acting_as: TreeExtension::ABSENT,
+        }
     }
 }
 
 /// A refusal: the status for the module, and the reason for the administrator.
 type Refused = (u16, &'static str);
 
-fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<u16, Refused> {
+fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<Rights, Refused> {
     let settings = state.settings();
     let name = std::str::from_utf8(request.share.bytes()).unwrap_or_default();
     let share = settings
@@ -267,13 +296,13 @@ fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<u16, Refus
         .ok_or((tree_status::NO_SHARE, "there is no such share"))?;
     check_address(share, request.peer.bytes())?;
     let is_guest = request.account_flags & user_flag::GUEST_ACCOUNT != 0;
-    let mut flags = if is_guest {
-        guest_rights(&settings, share)?
+    let mut allowed = if is_guest {
+        guest_rights(state, &settings, share)?
     } else {
         user_rights(state, &settings, share, request)?
     };
     if state.has_changed(name) {
-        flags |= tree_flag::UPDATE;
+        allowed.flags |= tree_flag::UPDATE;
     }
     state
         .connect(&settings, share, (request.session_id, request.connect_id))
@@ -284,7 +313,7 @@ fn try_connect(state: &State, request: &TreeConnectRequest) -> Result<u16, Refus
                 "too many connections to the share",
             ),
         })?;
-    Ok(flags)
+    Ok(allowed)
 }
 
 fn check_address(share: &Share, peer: &[u8]) -> Result<(), Refused> {
@@ -327,7 +356,7 @@ fn rights(writable: bool) -> u16 {
     }
 }
 
-fn guest_rights(settings: &Settings, share: &Share) -> Result<u16, Refused> {
+fn guest_rights(state: &State, settings: &Settings, share: &Share) -> Result<Rights, Refused> {
     if share.is_pipe {
         return if settings.config.global.restrict_anonymous > 0 {
             Err((
@@ -335,7 +364,9 @@ fn guest_rights(settings: &Settings, share: &Share) -> Result<u16, Refused> {
                 "`restrict anonymous` keeps guests from IPC$",
             ))
         } else {
-            Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
+            Ok(Rights::from(
+                tree_flag::GUEST_ACCOUNT | rights(share.writable),
+            ))
         };
     }
     if !share.guest_ok {
@@ -344,7 +375,21 @@ fn guest_rights(settings: &Settings, share: &Share) -> Result<u16, Refused> {
             "guests are not allowed (`guest ok`)",
         ));
     }
-    Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
+    as_guest(state, settings, share)
+}
+
+/// The rights of the share's guests, who act there as its guest account, whatever name they gave.
+fn as_guest(state: &State, settings: &Settings, share: &Share) -> Result<Rights, Refused> {
+    let global = &settings.config.global.guest_account;
+    let account = share.guest_account.as_ref().unwrap_or(global);
+    let ids = state.accounts().user(account).ok_or((
+        tree_status::INVALID_USER,
+        "the guest account is not a system user",
+    ))?;
+    Ok(Rights {
+        flags: tree_flag::GUEST_ACCOUNT | rights(share.writable),
+        acting_as: TreeExtension::acting_as(ids.uid, ids.gid),
+    })
 }
 
 fn user_rights(
@@ -352,14 +397,14 @@ fn user_rights(
     settings: &Settings,
     share: &Share,
     request: &TreeConnectRequest,
-) -> Result<u16, Refused> {
+) -> Result<Rights, Refused> {
     let account = std::str::from_utf8(request.account.bytes()).unwrap_or_default();
     if !settings.users.contains(account) {
         return Err((tree_status::NO_USER, "there is no such user any more"));
     }
     if share.guest_only && !share.is_pipe {
         return if share.guest_ok {
-            Ok(tree_flag::GUEST_ACCOUNT | rights(share.writable))
+            as_guest(state, settings, share)
         } else {
             Err((
                 tree_status::INVALID_USER,
@@ -386,7 +431,7 @@ fn user_rights(
     } else {
         0
     };
-    Ok(rights(writable) | admin)
+    Ok(Rights::from(rights(writable) | admin))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use ksmbd_tools::users::{NtHash, Users};
 use super::*;
 use smb_proto::ipc::tree_request_flag;
 
-/// Users alice (1000, in group staff) and bob, and nobody.
+/// Users alice (1000, in group staff), bob and carol, and nobody.
 #[derive(Debug)]
 struct Fake;
 
@@ -26,6 +26,10 @@ impl Accounts for Fake {
             "bob" => Some(Ids {
                 uid: 70_000,
                 gid: 70_000,
+            }),
+            "carol" => Some(Ids {
+                uid: 1002,
+                gid: 1002,
             }),
             "nobody" => Some(Ids {
                 uid: 65534,
@@ -263,6 +267,41 @@ fn guests_connect_where_they_may() {
         connect(&strict, "", guest, "IPC$", 3).status,
         tree_status::ERROR
     );
+}
+
+#[test]
+fn a_share_has_its_own_guests() {
+    let state = state(
+        "[theirs]\npath=/t\nguest ok=yes\nguest account=carol\n[all]\npath=/a\nguest ok=yes\n[only]\npath=/o\nguest ok=yes\nguest only=yes\n\
+         [shut]\npath=/s\nguest account=dave\n[off]\npath=/x\nguest ok=yes\nguest account=nosuch\n",
+    );
+    let guest = user_flag::OK | user_flag::GUEST_ACCOUNT;
+    // The name needs no password, and gives the system user's ids also to a module that knows no better.
+    let response = login(&state, &ask("carol"));
+    assert_eq!(
+        (response.status, response.uid, response.hash_size),
+        (guest, 1002, 0)
+    );
+    assert_eq!(response.account.bytes(), b"carol");
+    for name in ["dave", "erin"] {
+        assert_eq!(login(&state, &ask(name)).status, user_flag::BAD_USER);
+    }
+    assert_eq!(login(&state, &ask("nosuch")).status, user_flag::BAD_UID);
+    // Whoever is a guest acts there as the share's guest account.
+    let ids = |account: &str, flags, share: &str, tree| {
+        let response = connect(&state, account, flags, share, tree);
+        (response.status, { response.extension }.ids())
+    };
+    let (ok, no) = (tree_status::OK, tree_status::INVALID_USER);
+    assert_eq!(ids("carol", guest, "theirs", 1), (ok, Some((1002, 1002))));
+    assert_eq!(ids("", guest, "theirs", 2), (ok, Some((1002, 1002))));
+    assert_eq!(ids("carol", guest, "all", 3), (ok, Some((65534, 65534))));
+    assert_eq!(ids("carol", guest, "shut", 4), (no, None));
+    assert_eq!(ids("", guest, "off", 5), (no, None));
+    // Users are themselves, but where only guests are let in.
+    assert_eq!(ids("alice", user_flag::OK, "theirs", 6), (ok, None));
+    let only = ids("alice", user_flag::OK, "only", 7);
+    assert_eq!(only, (ok, Some((65534, 65534))));
 }
 
 #[test]

@@ -38,9 +38,11 @@ pub use login::{
 };
 pub use rpc::{RpcCommand, RpcHead};
 pub use share::{ShareConfigHead, ShareConfigRequest, ShareConfigResponse, ShareExtension};
-pub use spnego::{SpnegoRequest, SpnegoRequestHead, SpnegoResponse, SpnegoResponseHead};
+pub use spnego::{
+    SpnegoRequest, SpnegoRequestHead, SpnegoResponse, SpnegoResponseHead,
+};
 pub use startup::{Heartbeat, ShutdownRequest, Startup, StartupExtension, StartupRequest};
-pub use tree::{TreeConnectRequest, TreeConnectResponse, TreeDisconnectRequest};
+pub use tree::{TreeConnectRequest, TreeConnectResponse, TreeDisconnectRequest, TreeExtension};
 
 /// Name of the generic netlink family.
 pub const FAMILY_NAME: &str = "SMBD_GENL";

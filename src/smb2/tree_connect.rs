@@ -157,7 +157,7 @@ fn authorise(
         cred: if answer.connection_flags & tree_flag::ADMIN_ACCOUNT != 0 {
             admin_cred(user)?
         } else {
-            cred_for(&share, user)?
+            cred_for(&share, user, answer.extension.ids())?
         },
         is_writable: writable || share.is_pipe(),
         is_guest: answer.connection_flags & tree_flag::GUEST_ACCOUNT != 0,
@@ -192,14 +192,23 @@ fn admin_cred(user: &User) -> Result<Arc<UserCred>, Stop> {
     Ok(Arc::new(cred, GFP_KERNEL)?)
 }
 
-/// The user's credentials, with the ids that the share forces.
-fn cred_for(share: &Share, user: &User) -> Result<Arc<UserCred>, Stop> {
-    if share.force_uid.is_none() && share.force_gid.is_none() {
+/// The user's credentials, with the ids that the share forces. One who is a guest there acts with the ids of its guest account,
+/// and with no groups of his own.
+fn cred_for(share: &Share, user: &User, guest: Option<(u32, u32)>) -> Result<Arc<UserCred>, Stop> {
+    if share.force_uid.is_none() && share.force_gid.is_none() && guest.is_none() {
         return Ok(user.cred.clone());
     }
-    let uid = share.force_uid.unwrap_or(user.account.uid);
-    let gid = share.force_gid.unwrap_or(user.account.gid);
-    let cred = UserCred::new(uid, gid, &user.account.groups)?;
+    let (uid, gid) = guest.unwrap_or((user.account.uid, user.account.gid));
+    let groups: &[u32] = if guest.is_some() {
+        &[]
+    } else {
+        &user.account.groups
+    };
+    let cred = UserCred::new(
+        share.force_uid.unwrap_or(uid),
+        share.force_gid.unwrap_or(gid),
+        groups,
+    )?;
     Ok(Arc::new(cred, GFP_KERNEL)?)
 }
 

@@ -43,6 +43,48 @@ fixed!(
     reserved = 200,
 );
 
+/// As whom a guest acts on a share, which the original layout has no room for. It lies at the end of the reserved bytes of
+/// [`TreeConnectResponse`], so a peer that does not know it neither reads it nor sets its mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TreeExtension {
+    /// [`TreeExtension::MARK`] if the rest is meant.
+    pub mark: u32,
+    /// User of every access that the share forces on no other.
+    pub uid: u32,
+    /// His group.
+    pub gid: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl TreeExtension {
+    /// Says that there are ids.
+    pub const MARK: u32 = 0x3158_4354;
+    /// The user acts as himself, or the sender does not know the extension.
+    pub const ABSENT: TreeExtension = TreeExtension {
+        mark: 0,
+        uid: 0,
+        gid: 0,
+        reserved: 0,
+    };
+
+    /// The user acts on the share with these ids.
+    pub const fn acting_as(uid: u32, gid: u32) -> Self {
+        TreeExtension {
+            mark: TreeExtension::MARK,
+            uid,
+            gid,
+            reserved: 0,
+        }
+    }
+
+    /// User and group that the user acts as, if not as himself.
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        (self.mark == TreeExtension::MARK).then_some((self.uid, self.gid))
+    }
+}
+
 /// [`Command::TreeConnectResponse`](super::Command::TreeConnectResponse).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -54,7 +96,9 @@ pub struct TreeConnectResponse {
     /// [`tree_flag`](super::tree_flag).
     pub connection_flags: u16,
     /// Zero.
-    pub reserved: [u32; 16],
+    pub reserved: [u32; 12],
+    /// As whom a guest acts.
+    pub extension: TreeExtension,
 }
 fixed!(
     TreeConnectResponse,
@@ -62,7 +106,8 @@ fixed!(
     handle = 0,
     status = 4,
     connection_flags = 6,
-    reserved = 8
+    reserved = 8,
+    extension = 56,
 );
 
 /// [`Command::TreeDisconnectRequest`](super::Command::TreeDisconnectRequest).

@@ -9,6 +9,7 @@ pub mod document;
 pub mod edit;
 pub mod hosts;
 pub mod keys;
+mod pending;
 mod share;
 pub mod value;
 
@@ -174,9 +175,11 @@ impl Config {
             .map(|section| Values::collect(section, &mut findings))
             .unwrap_or_default();
         let global = Global::build(&defaults, &mut findings);
+        pending::warn(&defaults, &defaults, &mut findings);
         let mut shares = BTreeMap::new();
         for section in sections.iter().filter(|section| !is_global(section)) {
             let values = Values::collect(section, &mut findings);
+            pending::warn(&values, &defaults, &mut findings);
             let own = Layers {
                 own: &values,
                 defaults: &defaults,

@@ -190,7 +190,7 @@ impl Share {
             writable: writable(layers, f),
             guest_ok: layers.flag(Key::GuestOk, false, f),
             guest_only: layers.flag(Key::GuestOnly, false, f),
-            guest_account: layers.read(Key::GuestAccount, f, |text| value::text(text, 47)),
+            guest_account: guest_account(layers, accounts, f),
             create_mask: layers
                 .read(Key::CreateMask, f, value::mode)
                 .unwrap_or(0o744),
@@ -305,6 +305,18 @@ fn writable(layers: &Layers<'_>, f: &mut Findings) -> bool {
 fn encrypt(layers: &Layers<'_>, f: &mut Findings) -> bool {
     let setting = layers.own.read(Key::Smb3Encryption, f, value::setting);
     setting == Some(Setting::Mandatory)
+}
+
+/// The share's own guest account. One that does not exist lets no guest in, and everybody else.
+fn guest_account(layers: &Layers<'_>, accounts: &dyn Accounts, f: &mut Findings) -> Option<String> {
+    let account = layers.read(Key::GuestAccount, f, |text| value::text(text, 47))?;
+    if accounts.user(&account).is_none() {
+        if let Some(entry) = layers.entry(Key::GuestAccount) {
+            let message = format!("`{account}` is not a system user: guests are not let in");
+            f.add(&entry.value_at, Severity::Warning, message);
+        }
+    }
+    Some(account)
 }
 
 fn users(layers: &Layers<'_>, key: Key, f: &mut Findings) -> Vec<ListedUser> {

@@ -134,6 +134,7 @@ def shares(server):
         "far": {"path": ROOT, "hosts allow": "127.0.0.0/8 EXCEPT 127.0.0.0/30"},
         "denied": {"path": ROOT, "hosts deny": "192.0.2. 127.0.0.1"},
         "large": {"path": ROOT, "force user": "large", "force group": "large"},
+        "guests": {"path": ROOT, "guest ok": "yes", "guest account": "large"},
         "sealed": {"path": ROOT, "smb3 encryption": "mandatory"},
         "gone": {"path": f"{ROOT}/does-not-exist"},
         "available": {"path": ROOT, "continuous availability": "yes"},
@@ -156,6 +157,15 @@ def shares(server):
         check((made.st_uid, made.st_gid) == (BIG, BIG), f"{name} belongs to {made.st_uid}:{made.st_gid}")
     os.unlink(f"{ROOT}/mine")
     os.rmdir(f"{ROOT}/folder")
+    for user in ("large", None):
+        client.smbclient("guests", "put /etc/passwd guests", user=user, password="none")
+        made = os.stat(f"{ROOT}/guests")
+        check((made.st_uid, made.st_gid) == (BIG, BIG), f"what the guest {user} made belongs to {made.st_uid}:{made.st_gid}")
+        os.unlink(f"{ROOT}/guests")
+    client.smbclient("guests", "put /etc/passwd mine")
+    check(os.stat(f"{ROOT}/mine").st_uid != BIG, "who has a password acts as a guest")
+    os.unlink(f"{ROOT}/mine")
+
     def lines():
         return [line for line in run("dmesg").output.splitlines() if " refused on " in line]
 
