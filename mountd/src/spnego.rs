@@ -35,9 +35,10 @@ impl Answer {
 /// Answers a token: the message's payload, or nothing if it does not fit.
 pub fn answer(server: &Server, request: &SpnegoRequest<'_>) -> Option<Vec<u8>> {
     let answer = decide(server, request).unwrap_or_else(|reason| {
+        let (client, from) = (address(request), from(request));
         server.state.note(
-            &[("reason", &reason)],
-            format_args!("Kerberos login refused: {reason}"),
+            &[("client", client), ("reason", &reason)],
+            format_args!("Kerberos login{from} refused: {reason}"),
         );
         Answer::status(request.handle, user_flag::BAD_USER, Vec::new())
     });
@@ -50,6 +51,22 @@ pub fn answer(server: &Server, request: &SpnegoRequest<'_>) -> Option<Vec<u8>> {
             );
             None
         }
+    }
+}
+
+/// The client's address; empty if the module does not tell it.
+fn address<'a>(request: &'a SpnegoRequest<'_>) -> &'a str {
+    let client = request.conversation.as_ref().map(|told| &told.client);
+    client.map_or("", |client| {
+        std::str::from_utf8(client.bytes()).unwrap_or_default()
+    })
+}
+
+/// Where the client is, for a sentence.
+fn from(request: &SpnegoRequest<'_>) -> String {
+    match address(request) {
+        "" => String::new(),
+        address => format!(" from {}", address.escape_debug()),
     }
 }
 
@@ -71,9 +88,11 @@ fn decide(server: &Server, request: &SpnegoRequest<'_>) -> Result<Answer, String
     if !global.kerberos {
         return Err("`kerberos support` is not set".into());
     }
-    let step = server
-        .kerberos
-        .step(global, request.conversation, request.blob)?;
+    let step = server.kerberos.step(
+        global,
+        request.conversation.map(|told| told.id),
+        request.blob,
+    )?;
     match step {
         Step::Continue(token) => Ok(Answer::status(request.handle, user_flag::CONTINUE, token)),
         Step::Done(client) => accept(&server.state, request, client),
@@ -108,10 +127,12 @@ fn accept(state: &State, request: &SpnegoRequest<'_>, client: Client) -> Result<
         // The module, which tells of other refusals, does not know the principal.
         let facts = [
             ("user", client.principal.as_str()),
+            ("client", address(request)),
             ("reason", "no such user"),
         ];
+        let from = from(request);
         state.note(&facts, format_args!(
-            "Kerberos login of `{principal}` refused: ksmbdpwd.db has no such user, or the system does not know him"
+            "Kerberos login of `{principal}`{from} refused: ksmbdpwd.db has no such user, or the system does not know him"
         ));
         return Ok(Answer::status(request.handle, login.status, Vec::new()));
     }
@@ -133,6 +154,7 @@ fn ending(lifetime: Duration) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::answer::tests::state;
+    use smb_proto::ipc::Conversation;
 
     fn client(principal: &str) -> Client {
         Client {
@@ -149,8 +171,17 @@ mod tests {
         SpnegoRequest {
             handle: 5,
             blob: b"",
-            conversation,
+            conversation: conversation.map(|id| Conversation {
+                id,
+                client: Text::new(b"10.0.0.5").unwrap(),
+            }),
         }
+    }
+
+    #[test]
+    fn the_client_is_named_where_it_is_known() {
+        assert_eq!(from(&request(Some(1))), " from 10.0.0.5");
+        assert_eq!(from(&request(None)), "");
     }
 
     #[test]

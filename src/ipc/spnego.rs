@@ -5,7 +5,9 @@
 use kernel::prelude::*;
 use linux::genetlink::MAX_PAYLOAD;
 use linux::secret::wipe;
-use smb_proto::ipc::{user_flag, Command, SpnegoRequest, SpnegoResponse, MAX_TOOLS_MESSAGE};
+use smb_proto::ipc::{
+    user_flag, Command, Conversation, SpnegoRequest, SpnegoResponse, MAX_TOOLS_MESSAGE,
+};
 use smb_proto::wire::Writer;
 
 use crate::session::keys::FullKey;
@@ -36,7 +38,7 @@ pub(crate) enum Outcome {
 pub(crate) fn ask(
     link: &Link,
     token: &[u8],
-    conversation: Option<u64>,
+    conversation: Option<Conversation>,
 ) -> Result<Outcome, LinkError> {
     let most = match conversation {
         Some(_) => MAX_PAYLOAD,

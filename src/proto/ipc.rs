@@ -39,7 +39,7 @@ pub use login::{
 pub use rpc::{RpcCommand, RpcHead};
 pub use share::{ShareConfigHead, ShareConfigRequest, ShareConfigResponse, ShareExtension};
 pub use spnego::{
-    SpnegoRequest, SpnegoRequestHead, SpnegoResponse, SpnegoResponseHead,
+    Conversation, SpnegoRequest, SpnegoRequestHead, SpnegoResponse, SpnegoResponseHead,
 };
 pub use startup::{Heartbeat, ShutdownRequest, Startup, StartupExtension, StartupRequest};
 pub use tree::{TreeConnectRequest, TreeConnectResponse, TreeDisconnectRequest, TreeExtension};

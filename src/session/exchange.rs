@@ -7,7 +7,7 @@ use kernel::prelude::*;
 
 use linux::random;
 use smb_model::ntlmv2::Identity;
-use smb_proto::ipc::{user_flag, Text, ACCOUNT_SIZE};
+use smb_proto::ipc::{user_flag, Conversation, Text, ACCOUNT_SIZE, PEER_SIZE};
 use smb_proto::ntlmssp::{self, Authenticate};
 use smb_proto::spnego::{self, Mech, NegState, NegTokenInit, NegTokenResp, Token};
 use smb_proto::status::NtStatus;
@@ -46,6 +46,8 @@ enum Step {
 /// An authentication under way.
 pub(crate) struct Exchange {
     step: Step,
+    /// The client's address as text, for the daemon's log.
+    client: Text<PEER_SIZE>,
     /// The preauthentication hash so far; 3.1.1 only looks at it.
     pub(crate) preauth: [u8; 64],
     /// Whether the password was wrong, and the daemon says that it was so too often for this account.
@@ -79,10 +81,11 @@ fn no_memory<E>(_: E) -> NtStatus {
 }
 
 impl Exchange {
-    /// An authentication whose hash begins with `preauth`.
-    pub(crate) fn new(preauth: [u8; 64]) -> Self {
+    /// An authentication of the client at `address`, whose hash begins with `preauth`.
+    pub(crate) fn new(preauth: [u8; 64], address: &str) -> Self {
         Exchange {
             step: Step::Start,
+            client: Text::new(address.as_bytes()).unwrap_or(Text::EMPTY),
             preauth,
             is_guessing: false,
             refused: None,
@@ -182,8 +185,12 @@ impl Exchange {
         conversation: u64,
         token: &[u8],
     ) -> Result<Progress, NtStatus> {
+        let told = Conversation {
+            id: conversation,
+            client: self.client,
+        };
         let outcome =
-            daemon::ask(&server.link, token, Some(conversation)).map_err(|error| match error {
+            daemon::ask(&server.link, token, Some(told)).map_err(|error| match error {
                 LinkError::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
                 _ => NtStatus::LOGON_FAILURE,
             })?;

@@ -201,7 +201,10 @@ fn step(
     let mut turn = channel.exchange.lock();
     let mut exchange = match turn.take() {
         Some(exchange) => exchange,
-        None => KBox::new(Exchange::new(cx.conn.preauth_hash()), GFP_KERNEL)?,
+        None => {
+            let exchange = Exchange::new(cx.conn.preauth_hash(), cx.conn.peer.as_str());
+            KBox::new(exchange, GFP_KERNEL)?
+        }
     };
     if is_311 {
         exchange.preauth = extend_hash(&exchange.preauth, cx.pdu);

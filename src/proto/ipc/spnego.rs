@@ -8,7 +8,7 @@ use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::wire::{Full, Parsed, Reader, Writer, Written};
 
-use super::{fixed, LoginResponse, StartupExtension};
+use super::{fixed, LoginResponse, StartupExtension, Text, PEER_SIZE};
 
 /// Fixed part of [`SpnegoRequest`], as C's `sizeof` counts it. The blob begins at [`SpnegoRequestHead::BLOB_OFFSET`], within
 /// this structure.
@@ -37,8 +37,8 @@ impl SpnegoRequestHead {
 
 /// [`Command::SpnegoRequest`](super::Command::SpnegoRequest): authenticate this GSS token (Kerberos).
 ///
-/// A daemon that sent [`StartupExtension::MARK`] is also told which conversation the token belongs to, behind the two bytes
-/// that end the original layout. It keeps what a further token needs, and says with
+/// A daemon that sent [`StartupExtension::MARK`] is also told which conversation the token belongs to and with whom, behind the two
+/// bytes that end the original layout. It keeps what a further token needs, and says with
 /// [`user_flag::CONTINUE`](super::user_flag::CONTINUE) that it wants one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpnegoRequest<'a> {
@@ -47,7 +47,16 @@ pub struct SpnegoRequest<'a> {
     /// The token from the client's SESSION_SETUP.
     pub blob: &'a [u8],
     /// The authentication that the token is a step of, if it may have several.
-    pub conversation: Option<u64>,
+    pub conversation: Option<Conversation>,
+}
+
+/// An authentication that may have several tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Its number; no two that are under way have the same.
+    pub id: u64,
+    /// The client's address as text; empty if the module does not tell it.
+    pub client: Text<PEER_SIZE>,
 }
 
 /// The end of a [`SpnegoRequest`] that belongs to a conversation.
@@ -62,7 +71,7 @@ struct SpnegoTail {
 
 impl<'a> SpnegoRequest<'a> {
     /// Most bytes of a request without its blob.
-    pub const OVERHEAD: usize = 6 + size_of::<SpnegoTail>();
+    pub const OVERHEAD: usize = 6 + size_of::<SpnegoTail>() + PEER_SIZE;
 
     /// Reads a whole request.
     ///
@@ -75,12 +84,17 @@ impl<'a> SpnegoRequest<'a> {
         let size = u16::from_ne_bytes(reader.array()?);
         let blob = reader.take(usize::from(size))?;
         let tail: Option<SpnegoTail> = reader.get().ok();
+        let client = reader.get::<Text<PEER_SIZE>>().ok();
+        let client = client.filter(|client| client.terminated().is_ok());
         Ok(SpnegoRequest {
             handle,
             blob,
             conversation: tail
                 .filter(|tail| tail.mark == StartupExtension::MARK)
-                .map(|tail| tail.conversation),
+                .map(|tail| Conversation {
+                    id: tail.conversation,
+                    client: client.unwrap_or(Text::EMPTY),
+                }),
         })
     }
 
@@ -103,15 +117,18 @@ impl<'a> SpnegoRequest<'a> {
     pub fn write_tail(&self, w: &mut Writer<'_>) -> Written {
         match self.conversation {
             None => w.zeros(2),
-            Some(conversation) => w.put(&SpnegoTail {
-                padding: [0; 2],
-                mark: StartupExtension::MARK,
-                conversation,
-            }),
+            Some(conversation) => {
+                w.put(&SpnegoTail {
+                    padding: [0; 2],
+                    mark: StartupExtension::MARK,
+                    conversation: conversation.id,
+                })?;
+                w.put(&conversation.client)
+            }
         }
     }
 
-    /// Writes the request: `8 + blob.len()` bytes, and 12 more in a conversation.
+    /// Writes the request: `8 + blob.len()` bytes, and 76 more in a conversation.
     ///
     /// # Errors
     ///

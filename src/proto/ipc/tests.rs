@@ -245,12 +245,18 @@ proptest! {
     }
 
     #[test]
-    fn spnego_requests_round_trip(handle: u32, blob: Vec<u8>, conversation: Option<u64>) {
+    fn spnego_requests_round_trip(handle: u32, blob: Vec<u8>, conversation: Option<u64>, client in "[0-9a-f:.]{0,63}") {
+        let client = Text::new(client.as_bytes()).unwrap();
+        let conversation = conversation.map(|id| Conversation { id, client });
         let request = SpnegoRequest { handle, blob: &blob, conversation };
         let bytes = written(SpnegoRequest::OVERHEAD + blob.len(), |w| request.write(w));
-        let tail = if conversation.is_some() { 14 } else { 2 };
+        let tail = if conversation.is_some() { 78 } else { 2 };
         prop_assert_eq!(bytes.len(), 6 + blob.len() + tail);
         prop_assert_eq!(SpnegoRequest::parse(&bytes), Ok(request));
+        // A module that does not tell the address.
+        let nobody = conversation.map(|known| Conversation { client: Text::EMPTY, ..known });
+        let short = &bytes[..bytes.len() - tail.saturating_sub(14)];
+        prop_assert_eq!(SpnegoRequest::parse(short).map(|read| read.conversation), Ok(nobody));
     }
 
     #[test]

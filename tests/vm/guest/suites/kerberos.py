@@ -277,6 +277,7 @@ def tokens_refused(server):
         raw.close_socket()
         lines = told()[before:]
         check(len(lines) == 1 and lines[0].split("refused", 1)[1].strip(": \n"), f"a ticket that {what} is told with {lines}")
+        check(server.module == "c" or "from 127.0.0.1" in lines[0], f"the client's address is not told: {lines}")
 
 
 @suite.test("tokens.replay", lacks=STOCK)
