@@ -11,8 +11,11 @@ use super::pdu::fault;
 use super::sid::{Account, Directory, Kind, Sid};
 use super::{Call, Fault};
 
-/// Most names of one call, as the interface has it, and most SIDs ([MS-LSAT] 2.2.18 gives 20480; nobody asks for as many).
-const MOST_LOOKUPS: usize = 1000;
+/// Most names of one call: the range of `Count`, [MS-LSAT] 3.1.4.5 to 3.1.4.8.
+const MOST_NAMES: usize = 1000;
+/// Most SIDs of one call: the range of `Entries`, 2.2.18. The answer is some times as large as the request at the most, and that
+/// has a bound.
+const MOST_SIDS: usize = 20480;
 /// Index of the domain of an account that has none.
 const NO_DOMAIN: u32 = u32::MAX;
 /// Most domains of an answer as the structure tells them; the document has it ignored.
@@ -283,8 +286,8 @@ fn translate_sids<T: NameForm>(
     output: &mut Encoder,
 ) -> Result<(), Fault> {
     let sids = sids.items();
-    if sids.len() > MOST_LOOKUPS {
-        return Err(Fault(fault::OUT_OF_RESOURCES));
+    if sids.len() > MOST_SIDS {
+        return Err(Fault(fault::INVALID_BOUND));
     }
     let Some(scope) = Scope::of(level) else {
         refuse::<T>(status::INVALID_PARAMETER, output);
@@ -414,7 +417,7 @@ fn checked(count: u32, names: &Array<UnicodeString>) -> Result<&[UnicodeString],
     if usize::try_from(count) != Ok(names.0.len()) {
         return Err(Fault(fault::BAD_STUB));
     }
-    if names.0.len() > MOST_LOOKUPS {
+    if names.0.len() > MOST_NAMES {
         return Err(Fault(fault::INVALID_BOUND));
     }
     Ok(&names.0)

@@ -281,10 +281,16 @@ fn a_call_has_a_bound_and_counts_agree() {
             client.fault(operation::LOOKUP_NAMES3, &asked),
             fault::BAD_STUB
         );
-        let many = vec![ROOT; 1001];
+        let many = vec![NOBODY; 20481];
         assert_eq!(
             client.fault(operation::LOOKUP_SIDS2, &sids2(policy, &many, 1)),
-            fault::OUT_OF_RESOURCES
+            fault::INVALID_BOUND
+        );
+        let found: Translated<TranslatedNameEx> =
+            client.answer(operation::LOOKUP_SIDS2, &sids2(policy, &many[1..], 1));
+        assert_eq!(
+            (found.items.items().len(), found.status),
+            (20480, status::NONE_MAPPED)
         );
     });
 }

@@ -17,6 +17,9 @@ use crate::dispatch::Server;
 
 pub(super) const CONFIG: &str = "[global]\nnetbios name = BOX\nworkgroup = HOME\nadmin users = bob\n[Public]\npath=/p\ncomment=All of it\n[hid]\npath=/h\nbrowseable=no\n";
 
+/// Bytes of a call's parameters that a client sends in one fragment.
+const FRAGMENT: usize = 4000;
+
 pub(super) fn server(config: &str) -> Server {
     Server::new(state(config), [1, 2, 3])
 }
@@ -181,9 +184,18 @@ impl<'a> Client<'a> {
             server: self.server,
             is_restricted: false,
         };
-        self.pipe
-            .write(&caller, &request(7, 3, 0, operation, stub))
-            .unwrap();
+        let mut parts = stub.chunks(FRAGMENT).peekable();
+        let mut flags = flag::FIRST;
+        while flags & flag::LAST == 0 {
+            let part = parts.next().unwrap_or_default();
+            if parts.peek().is_none() {
+                flags |= flag::LAST;
+            }
+            self.pipe
+                .write(&caller, &request(7, flags, 0, operation, part))
+                .unwrap();
+            flags &= !flag::FIRST;
+        }
         let mut out = Vec::new();
         loop {
             let pdu = self.pipe.read();
