@@ -101,7 +101,7 @@ fn service(kind: &str, port: u16, records: &[String]) -> String {
 }
 
 /// Text in XML. Control characters, which XML does not have, are left out.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !c.is_control()) {
         match c {

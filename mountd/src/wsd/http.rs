@@ -18,7 +18,7 @@ const MOST_FIELDS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a request is not answered as it wishes: the status line's number and words.
-type Status = (u16, &'static str);
+pub type Status = (u16, &'static str);
 
 const BAD_REQUEST: Status = (400, "Bad Request");
 const NOT_FOUND: Status = (404, "Not Found");
@@ -30,15 +30,19 @@ const LONG_HEAD: Status = (431, "Request Header Fields Too Large");
 
 /// What a request's head says.
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
+pub struct Head {
     /// Bytes of the head itself.
-    size: usize,
+    pub size: usize,
     /// Bytes of the body.
-    body: usize,
+    pub body: usize,
 }
 
 /// Reads the head of a request for `path`; `None` as long as it is not whole.
-fn head(bytes: &[u8], path: &str) -> Result<Option<Head>, Status> {
+///
+/// # Errors
+///
+/// With which status the request is refused.
+pub fn head(bytes: &[u8], path: &str) -> Result<Option<Head>, Status> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let size = match request.parse(bytes) {

@@ -11,12 +11,14 @@
 
 mod calls;
 mod daemon;
+mod discovery;
 mod information;
 mod messages;
 pub mod seeds;
 
 pub use calls::calls;
 pub use daemon::{config, netlink, rpc, users};
+pub use discovery::discovery;
 pub use information::{fsctl, information, ipc, names, security};
 pub use messages::{chain, create_contexts, negotiate, ntlmssp, request, spnego};
 

@@ -246,6 +246,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         .into(),
         "rpc" => rpc(),
         "calls" => crate::calls::seeds(),
+        "discovery" => crate::discovery::seeds(),
         "netlink" => (0..30u8)
             .flat_map(|command| [after(command, &[0; 64]), after(command, &[b'a'; 1100])])
             .chain((1..18u8).map(|command| after(255, &datagram(command, &[0; 200]))))
