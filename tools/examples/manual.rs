@@ -7,13 +7,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::{generate_to, Shell};
 use clap_mangen::Man;
 use ksmbd_tools::cli::{AddShare, AddUser, Control, Mountd};
 
 /// What a page says that the definition of the command line does not: the text between the options and the references.
 struct Page {
+    name: &'static str,
     command: Command,
     body: &'static str,
 }
@@ -43,24 +44,38 @@ fn main() -> io::Result<()> {
     let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
         return Err(io::Error::other("usage: manual DIRECTORY"));
     };
-    fs::create_dir_all(&directory)?;
+    write_all(&directory)
+}
+
+/// Writes everything into a directory.
+pub(crate) fn write_all(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
     let pages = [
-        (Mountd::command(), MOUNTD, false),
-        (Control::command(), CONTROL, false),
-        (AddUser::command(), ADD_USER, true),
-        (AddShare::command(), ADD_SHARE, true),
+        ("ksmbd.mountd", Mountd::command(), MOUNTD, false),
+        ("ksmbd.control", Control::command(), CONTROL, false),
+        ("ksmbd.adduser", AddUser::command(), ADD_USER, true),
+        ("ksmbd.addshare", AddShare::command(), ADD_SHARE, true),
     ];
-    for (command, body, notifies) in pages {
-        write(&directory, Page { command, body }, notifies)?;
+    for (name, command, body, notifies) in pages {
+        let page = Page {
+            name,
+            command,
+            body,
+        };
+        write(directory, page, notifies)?;
     }
     Ok(())
 }
 
 fn write(directory: &Path, page: Page, notifies: bool) -> io::Result<()> {
-    let Page { mut command, body } = page;
-    let name = command.get_name().to_owned();
+    let Page {
+        name,
+        command,
+        body,
+    } = page;
+    let mut offered = without_hidden(name, &command);
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut command, &name, directory)?;
+        generate_to(shell, &mut offered, name, directory)?;
     }
     // The date would make each build another; the version is the package's alone.
     let man = Man::new(command)
@@ -81,8 +96,20 @@ fn write(directory: &Path, page: Page, notifies: bool) -> io::Result<()> {
         text.extend(NOTIFIED.bytes());
     }
     text.extend(ENVIRONMENT.bytes());
-    text.extend(references(&name).bytes());
+    text.extend(references(name).bytes());
     fs::write(directory.join(format!("{name}.8")), text)
+}
+
+/// The command without the options that programs alone are to give: completions offer also what the help does not show.
+fn without_hidden(name: &'static str, command: &Command) -> Command {
+    if !command.get_arguments().any(Arg::is_hide_set) {
+        return command.clone();
+    }
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    Command::new(name)
+        .version("")
+        .disable_version_flag(true)
+        .args(shown)
 }
 
 /// The other pages.
