@@ -123,8 +123,15 @@ pub fn parse(bytes: &[u8]) -> Option<Question> {
         _ if texts.action == GET => Ask::Get,
         _ => return None,
     };
-    // Without a name it could not be answered, and it is an error.
-    (!texts.id.is_empty()).then_some(Question {
+    // Without a name it could not be answered, and it is an error. Names are URIs: XML has most control characters in no text, and
+    // those have none.
+    let is_name = |text: &str| !text.contains(char::is_control);
+    let endpoint = match &ask {
+        Ask::Resolve(endpoint) => endpoint.as_str(),
+        Ask::Probe { .. } | Ask::Get => "",
+    };
+    let are_names = [&texts.id, &texts.to, endpoint].into_iter().all(is_name);
+    (are_names && !texts.id.is_empty()).then_some(Question {
         id: texts.id,
         to: texts.to,
         ask,

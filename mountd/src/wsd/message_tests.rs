@@ -65,6 +65,14 @@ fn texts(message: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_name_with_control_characters_is_none() {
+    assert!(parse(question(GET, "urn:uuid:7").as_bytes()).is_some());
+    for bad in ["urn:\u{b}7", "urn:&#1;7", "urn:&#x85;7", "urn:\n7"] {
+        assert_eq!(parse(question(GET, bad).as_bytes()), None, "{bad:?}");
+    }
+}
+
+#[test]
 fn windows_probe_is_answered() {
     let question = parse(PROBE.as_bytes()).unwrap();
     assert_eq!(question.ask, Ask::Probe { is_for_us: true });
