@@ -12,6 +12,9 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
+/// What every daemon's name ends in.
+const NAME: &[u8] = b"mountd";
+
 /// Held by the manager for as long as it runs; the file goes with it.
 #[derive(Debug)]
 pub struct Lock {
@@ -80,14 +83,33 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The running manager, if the lock file names one.
+/// The running manager, if the lock file names one. A manager that was killed leaves the file, and another process may have got its
+/// number since: that is none, and is not signalled.
 pub fn holder(path: &Path) -> Option<Pid> {
-    let pid: i32 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    let file = File::open(path).ok()?;
+    let pid: i32 = io::read_to_string(&file).ok()?.trim().parse().ok()?;
     // Zero and negative numbers would address whole process groups.
     let pid = (pid > 0).then(|| Pid::from_raw(pid))?;
-    match kill(pid, None) {
-        Ok(()) | Err(Errno::EPERM) => Some(pid),
-        Err(_) => None,
+    let lives = matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM));
+    (lives && (is_locked(file) || is_daemon(pid))).then_some(pid)
+}
+
+/// Whether somebody holds the file, as this project's manager does for as long as it runs.
+fn is_locked(file: File) -> bool {
+    matches!(
+        Flock::lock(file, FlockArg::LockSharedNonblock),
+        Err((_, Errno::EWOULDBLOCK))
+    )
+}
+
+/// Whether the process may be a daemon of another make, by the name that it was called by. In doubt it is.
+fn is_daemon(pid: Pid) -> bool {
+    match fs::read(format!("/proc/{pid}/cmdline")) {
+        Ok(line) if !line.is_empty() => {
+            let name = line.split(|byte| *byte == 0).next().unwrap_or_default();
+            name.windows(NAME.len()).any(|part| part == NAME)
+        }
+        _ => true,
     }
 }
 
@@ -108,6 +130,30 @@ pub fn signal(path: &Path, signal: Signal) -> io::Result<Option<Pid>> {
 mod tests {
     use super::*;
 
+    /// A process that does nothing; it ends with its owner.
+    struct Sleeper(std::process::Child);
+
+    impl Sleeper {
+        /// One whose program is called `name`.
+        fn called(name: &str) -> Self {
+            let mut command = std::process::Command::new(name);
+            let sleeper = Sleeper(command.arg("1000").spawn().unwrap());
+            // It is there before its command line is.
+            let line = format!("/proc/{}/cmdline", sleeper.0.id());
+            while !fs::read_to_string(&line).unwrap().contains(name) {
+                std::thread::yield_now();
+            }
+            sleeper
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
     #[test]
     fn one_holder_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
@@ -122,6 +168,24 @@ mod tests {
         );
         drop(lock);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stranger_with_the_number_of_the_dead_is_no_manager() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let stranger = Sleeper::called("/bin/sleep");
+        fs::write(&path, format!("{}\n", stranger.0.id())).unwrap();
+        assert_eq!(holder(&path), None);
+        assert!(signal(&path, Signal::SIGKILL).unwrap().is_none());
+        drop(Lock::take(&path).unwrap());
+        // A daemon of another make does not hold the file.
+        let name = dir.path().join("ksmbd.mountd");
+        std::os::unix::fs::symlink("/bin/sleep", &name).unwrap();
+        let other = Sleeper::called(name.to_str().unwrap());
+        let pid = i32::try_from(other.0.id()).unwrap();
+        fs::write(&path, format!("{pid}\n")).unwrap();
+        assert_eq!(holder(&path), Some(Pid::from_raw(pid)));
     }
 
     #[test]

@@ -83,13 +83,23 @@ fn signal(signal: Signal) -> anyhow::Result<nix::unistd::Pid> {
     }
 }
 
-/// Ends the daemon, then the server. The server is ended even if there is no daemon, and the daemon even if there is no module.
+/// Ends the daemon, then the server. The server is ended even if there is no daemon, and the daemon even if there is no module;
+/// that one was missing is a failure, as with the C tools.
 fn shutdown(module: &Module) -> anyhow::Result<()> {
-    match lock::signal(Path::new(paths::LOCK), Signal::SIGTERM).context("ending ksmbd.mountd")? {
-        Some(_) => wait_for_end(),
-        None => log::info!("ksmbd.mountd does not run"),
+    let manager = lock::signal(Path::new(paths::LOCK), Signal::SIGTERM)
+        .context("ending ksmbd.mountd")
+        .and_then(|manager| manager.context("ksmbd.mountd does not run"));
+    if manager.is_ok() {
+        wait_for_end();
     }
-    module.kill_server().context("ending the server")
+    let ended = module.kill_server().context("ending the server");
+    match (manager, ended) {
+        (Err(no_daemon), Err(no_server)) => {
+            log::error!("{no_daemon:#}");
+            Err(no_server)
+        }
+        (manager, ended) => manager.and(ended),
+    }
 }
 
 fn wait_for_end() {

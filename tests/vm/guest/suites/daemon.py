@@ -140,6 +140,9 @@ def kill_manager(server):
         os.kill(manager, signal.SIGKILL)
         server.daemon.wait(timeout=30)
         wait_for(f"the end of a worker whose manager was killed after {delay} s", server.daemon_gone, timeout=10)
+    if server.module == "ours":
+        said = run(server.tool("control"), "-s", ok=False)
+        check(said.status == 1 and "does not run" in said.output and server.state() == "startup", f"{said}, and the server is {server.state()}")
     server.start(SHARES)
 
 
