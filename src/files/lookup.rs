@@ -3,24 +3,20 @@
 //! From a client's name to a file, beneath the root of the share, in any case of letters.
 //!
 //! A name in the case in which it is stored costs one walk of the kernel's own path lookup. Only a name that is not found
-//! so is looked for in another case, by reading the directory. This file is the only one that does either.
-
-use core::ops::ControlFlow;
+//! so is looked for in another case.
 
 use kernel::prelude::*;
 use kernel::str::CString;
 
 use linux::cred::CredScope;
-use linux::dir::{DirEntry, DirPos};
-use linux::file::{Access, File};
-use linux::name::{Name, RelPath, NAME_MAX, PATH_MAX};
+use linux::name::{Name, RelPath, PATH_MAX};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
-use smb_model::sought::Sought;
 use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
 
 use super::errors::status_of;
 use super::file::Semantics;
+use super::spelling::spelling;
 use super::{Share, Tree};
 
 /// What a name means.
@@ -252,46 +248,12 @@ fn find_folded(
     parent: &Path,
     name: &str,
 ) -> Result<Option<Path>, NtStatus> {
-    let mut spelled = [0u8; NAME_MAX];
-    let Some(len) = spelling(scope, parent, name, &mut spelled)? else {
+    let Some(spelled) = spelling(scope, share, parent, name)? else {
         return Ok(None);
     };
-    let spelled: &[u8] = spelled.get(..len).unwrap_or(&[]);
-    let spelled = core::str::from_utf8(spelled).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let spelled = core::str::from_utf8(spelled.as_bytes());
+    let spelled = spelled.map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
     step(scope, share, parent, spelled)
-}
-
-/// Reads how an entry that clients call `name` is spelled; its length in `spelled`, if there is one.
-fn spelling(
-    scope: &CredScope<'_>,
-    parent: &Path,
-    name: &str,
-    spelled: &mut [u8; NAME_MAX],
-) -> Result<Option<usize>, NtStatus> {
-    let directory = match File::open(scope, parent, Access::READ) {
-        Ok(directory) => directory,
-        // Who may not list a directory finds in it only what he can spell.
-        Err(e) if e == EACCES => return Ok(None),
-        Err(e) => return Err(status_of(e)),
-    };
-    let mut found = None;
-    let sought = Sought::new(name);
-    directory
-        .read_dir(scope, DirPos::START, &mut |entry: DirEntry<'_>| {
-            if !sought.is_of(entry.name) {
-                return ControlFlow::Continue(());
-            }
-            let len = entry.name.len();
-            if let Some(room) = spelled.get_mut(..len) {
-                for (to, from) in room.iter_mut().zip(entry.name) {
-                    *to = *from;
-                }
-                found = Some(len);
-            }
-            ControlFlow::Break(())
-        })
-        .map_err(status_of)?;
-    Ok(found)
 }
 
 /// The last component of a client's name, as the name of an entry to be made.

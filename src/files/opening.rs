@@ -396,6 +396,7 @@ fn place(
     let parameters = &target.parameters;
     let is_directory = parameters.makes_directory() || target.name.must_be_directory();
     let name = lookup::last_component(&target.name)?;
+    let observer = &**tree.share.names();
     let raced = |error| {
         if error == EEXIST {
             Failure::Raced
@@ -404,7 +405,7 @@ fn place(
         }
     };
     if is_directory {
-        let path = parent.create_dir(scope, name, directory_mode(tree, target.mode));
+        let path = parent.create_dir(scope, observer, name, directory_mode(tree, target.mode));
         return Ok((path.map_err(raced)?, None));
     }
     let access = if parameters.access.contains(Mask::MAXIMUM_ALLOWED) {
@@ -414,7 +415,7 @@ fn place(
     };
     let wanted = access.unwrap_or(Access::READ);
     let file = parent
-        .create_file(scope, name, file_mode(tree, target.mode), wanted)
+        .create_file(scope, observer, name, file_mode(tree, target.mode), wanted)
         .map_err(raced)?;
     Ok((file.path().clone(), access.map(|_| file)))
 }
@@ -450,7 +451,7 @@ fn require_parent(server: &Server, parent: &Path) -> Result<(), NtStatus> {
 /// Takes away a file whose maker was not let in, unless somebody else was.
 fn unmake(server: &Server, tree: &Tree, scope: &CredScope<'_>, path: &Path) {
     if let (None, Some(root)) = (server.files.find(path.inode_key()), tree.share.directory()) {
-        let _ = path.remove(scope, root);
+        let _ = path.remove(scope, &**tree.share.names(), root);
     }
 }
 

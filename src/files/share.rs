@@ -14,6 +14,8 @@ use crate::ipc::calls;
 use crate::ipc::link::LinkError;
 use crate::server::Server;
 
+use super::name_index::NameIndexes;
+
 /// Shares that are kept at a time.
 const MAX_SHARES: usize = 1_024;
 
@@ -40,6 +42,7 @@ pub(crate) struct Share {
     pub(crate) force_gid: Option<u32>,
     /// Patterns of names that do not exist for clients.
     pub(crate) veto: KVec<KVec<u8>>,
+    names: Arc<NameIndexes>,
 }
 
 /// Why there is no share to connect to.
@@ -87,6 +90,11 @@ impl Share {
         }
     }
 
+    /// The indexes over the names of its directories, which are the server's.
+    pub(crate) fn names(&self) -> &Arc<NameIndexes> {
+        &self.names
+    }
+
     pub(crate) fn allows_guests(&self) -> bool {
         self.has(share_flag::GUEST_OK)
     }
@@ -128,7 +136,10 @@ impl Share {
     }
 
     /// Makes a share of the daemon's answer.
-    fn from_response(response: &ShareConfigResponse<'_>) -> Result<Self, NoShare> {
+    fn from_response(
+        response: &ShareConfigResponse<'_>,
+        names: Arc<NameIndexes>,
+    ) -> Result<Self, NoShare> {
         let head = &response.head;
         if head.flags & share_flag::AVAILABLE == 0 {
             return Err(NoShare::Unknown);
@@ -159,6 +170,7 @@ impl Share {
             force_uid: head.forced_uid(),
             force_gid: head.forced_gid(),
             veto,
+            names,
         })
     }
 }
@@ -191,7 +203,7 @@ impl ShareTable {
         }
         let answer = calls::share_config(&server.link, name)?;
         let response = ShareConfigResponse::parse(&answer).map_err(|_| NoShare::Unavailable)?;
-        let share = Share::from_response(&response)?;
+        let share = Share::from_response(&response, server.names.clone())?;
         let share = Arc::new(share, GFP_KERNEL).map_err(|_| NoShare::Unavailable)?;
         // Two that fetched at the same time leave one: the later answer.
         self.forget(name);

@@ -4,10 +4,11 @@
 
 use crate::{
     cred::CredScope,
+    entries::{Observer, Step},
     file::{Access, File},
     mount::{breaking_delegations, WriteAccess},
     name::Name,
-    path::Path,
+    path::{EntryName, Path},
     stat::Mask,
     sys,
 };
@@ -93,6 +94,20 @@ impl Drop for Locked<'_> {
     }
 }
 
+/// A renaming under way.
+///
+/// # Invariants
+///
+/// `start_renaming_dentry` succeeded: both directories are locked by the current task, and the dentries referenced.
+struct Renaming(sys::renamedata);
+
+impl Drop for Renaming {
+    fn drop(&mut self) {
+        // SAFETY: by the type invariant.
+        unsafe { sys::end_renaming(&mut self.0) };
+    }
+}
+
 impl Path {
     /// Creates a file and opens it. Permissions of the new file do not limit what it is opened for.
     ///
@@ -104,13 +119,14 @@ impl Path {
     pub fn create_file(
         &self,
         scope: &CredScope<'_>,
+        observer: &dyn Observer,
         name: Name<'_>,
         mode: u16,
         access: Access,
     ) -> Result<File> {
         let _write = WriteAccess::get(self)?;
         for _ in 0..MOVE_RETRIES {
-            match self.try_create_file(scope, name, mode, access) {
+            match self.try_create_file(scope, observer, name, mode, access) {
                 Err(EAGAIN) if !access.contains(Access::NO_WAIT) => {
                     // SAFETY: the path keeps its inode alive; no lock is held.
                     to_result(unsafe { sys::ksmbd_break_dir_deleg(self.inode_ptr().as_ptr()) })?;
@@ -124,11 +140,13 @@ impl Path {
     fn try_create_file(
         &self,
         scope: &CredScope<'_>,
+        observer: &dyn Observer,
         name: Name<'_>,
         mode: u16,
         access: Access,
     ) -> Result<File> {
         let mut locked = Locked::creating(self, name)?;
+        let step = Step::begin(observer, self);
         let flags = (access.open_flags() | sys::O_CREAT | sys::O_EXCL) as c_int;
         let mut raw = sys::path {
             mnt: self.mnt(),
@@ -137,9 +155,11 @@ impl Path {
         // SAFETY: the directory is locked and the dentry negative; if the dentry is replaced, so is the reference to it.
         let file = unsafe { sys::dentry_create(&mut raw, flags, mode & 0o7777, scope.as_ptr()) };
         locked.dentry = raw.dentry;
+        let file = from_err_ptr(file)?;
+        step.end(None, Some(name.as_bytes()));
         drop(locked);
         // SAFETY: what was opened is ours.
-        unsafe { File::from_raw(from_err_ptr(file)?) }
+        unsafe { File::from_raw(file) }
     }
 
     /// Creates a directory. As for [`Self::create_file`], no umask applies to `mode`.
@@ -147,15 +167,23 @@ impl Path {
     /// # Errors
     ///
     /// Those of [`Self::create_file`]; `EMLINK`.
-    pub fn create_dir(&self, scope: &CredScope<'_>, name: Name<'_>, mode: u16) -> Result<Path> {
+    pub fn create_dir(
+        &self,
+        scope: &CredScope<'_>,
+        observer: &dyn Observer,
+        name: Name<'_>,
+        mode: u16,
+    ) -> Result<Path> {
         let _write = WriteAccess::get(self)?;
         let made = breaking_delegations(|di| {
             let dentry = Locked::creating(self, name)?.into_raw();
+            let step = Step::begin(observer, self);
             let inode = self.inode_ptr().as_ptr();
             // SAFETY: the directory is locked and the dentry negative. On failure the call ends the lock and the reference.
             let dentry = unsafe { sys::vfs_mkdir(self.idmap(), inode, dentry, mode & 0o7777, di) };
             // SAFETY: on success the directory is still locked, and the reference is to what the call returned.
             let locked = unsafe { Locked::from_raw(from_err_ptr(dentry)?) };
+            step.end(None, Some(name.as_bytes()));
             Ok(locked.path(self))
         })?;
         self.or_lookup(scope, name, made)
@@ -169,16 +197,19 @@ impl Path {
     pub fn create_symlink(
         &self,
         scope: &CredScope<'_>,
+        observer: &dyn Observer,
         name: Name<'_>,
         target: &CStr,
     ) -> Result<Path> {
         let _write = WriteAccess::get(self)?;
         let made = breaking_delegations(|di| {
             let locked = Locked::creating(self, name)?;
+            let step = Step::begin(observer, self);
             let inode = self.inode_ptr().as_ptr();
             let target = target.as_char_ptr();
             // SAFETY: the directory is locked, the dentry negative, and `target` NUL-terminated.
             to_result(unsafe { sys::vfs_symlink(self.idmap(), inode, locked.dentry, target, di) })?;
+            step.end(None, Some(name.as_bytes()));
             Ok(locked.path(self))
         })?;
         self.or_lookup(scope, name, made)
@@ -193,6 +224,7 @@ impl Path {
     pub fn create_link(
         &self,
         scope: &CredScope<'_>,
+        observer: &dyn Observer,
         name: Name<'_>,
         target: &Path,
     ) -> Result<Path> {
@@ -211,11 +243,13 @@ impl Path {
         let _write = WriteAccess::get(self)?;
         let made = breaking_delegations(|di| {
             let locked = Locked::creating(self, name)?;
+            let step = Step::begin(observer, self);
             let inode = self.inode_ptr().as_ptr();
             // SAFETY: the directory is locked, the new dentry negative, and the target valid and on the same mount.
             to_result(unsafe {
                 sys::vfs_link(target.dentry(), self.idmap(), inode, locked.dentry, di)
             })?;
+            step.end(None, Some(name.as_bytes()));
             Ok(locked.path(self))
         })?;
         self.or_lookup(scope, name, made)
@@ -237,10 +271,10 @@ impl Path {
     ///
     /// `EBUSY` for `root` itself and for a mount point, `ENOTEMPTY`, `EACCES` or `EPERM` when the user may not, `ENOENT` when it is
     /// removed already, `EROFS`.
-    pub fn remove(&self, _scope: &CredScope<'_>, root: &Path) -> Result {
+    pub fn remove(&self, _scope: &CredScope<'_>, observer: &dyn Observer, root: &Path) -> Result {
         self.require_movable(root)?;
         let _write = WriteAccess::get(self)?;
-        self.while_moving(|parent| breaking_delegations(|di| self.try_remove(parent, di)))
+        self.while_moving(|parent| breaking_delegations(|di| self.try_remove(observer, parent, di)))
     }
 
     /// Checks that the user may remove this entry, as far as permissions go: [`Self::remove`] may still fail.
@@ -260,11 +294,19 @@ impl Path {
         Ok(())
     }
 
-    fn try_remove(&self, parent: &Path, di: *mut sys::delegated_inode) -> Result {
+    fn try_remove(
+        &self,
+        observer: &dyn Observer,
+        parent: &Path,
+        di: *mut sys::delegated_inode,
+    ) -> Result {
         // SAFETY: both dentries are valid and of one file system.
         let dentry = unsafe { sys::start_removing_dentry(parent.dentry(), self.dentry()) };
         // SAFETY: on success the directory is locked and the dentry referenced.
         let locked = unsafe { Locked::from_raw(from_err_ptr(dentry)?) };
+        let step = Step::begin(observer, parent);
+        let mut name = EntryName::new();
+        self.name(&mut name)?;
         let (idmap, dir) = (self.idmap(), parent.inode_ptr().as_ptr());
         // SAFETY: the directory is locked, and the dentry positive and in it.
         to_result(unsafe {
@@ -273,7 +315,9 @@ impl Path {
             } else {
                 sys::vfs_unlink(idmap, dir, locked.dentry, di)
             }
-        })
+        })?;
+        step.end(Some(name.as_bytes()), None);
+        Ok(())
     }
 
     /// Moves this entry to `name` in the directory `parent`, on the same mount.
@@ -286,6 +330,7 @@ impl Path {
     pub fn rename(
         &self,
         _scope: &CredScope<'_>,
+        observer: &dyn Observer,
         root: &Path,
         parent: &Path,
         name: Name<'_>,
@@ -304,12 +349,15 @@ impl Path {
         }
         let _write = WriteAccess::get(self)?;
         self.while_moving(|old_parent| {
-            breaking_delegations(|di| self.try_rename(old_parent, parent, name, replace, di))
+            breaking_delegations(|di| {
+                self.try_rename(observer, old_parent, parent, name, replace, di)
+            })
         })
     }
 
     fn try_rename(
         &self,
+        observer: &dyn Observer,
         old_parent: &Path,
         parent: &Path,
         name: Name<'_>,
@@ -332,11 +380,24 @@ impl Path {
         to_result(unsafe { sys::start_renaming_dentry(&mut data, 0, self.dentry(), &mut qstr) })?;
         // The lookup just saw under the locks that there is nothing to replace; not all file systems know the flag.
         data.flags = 0;
-        // SAFETY: on success both directories are locked, and the dentries in `data` referenced.
-        let result = to_result(unsafe { sys::vfs_rename(&mut data) });
-        // SAFETY: as started above.
-        unsafe { sys::end_renaming(&mut data) };
-        result
+        // INVARIANT: the renaming was just started.
+        let mut renaming = Renaming(data);
+        let is_within = old_parent.inode_key() == parent.inode_key();
+        let old_step = Step::begin(observer, old_parent);
+        let new_step = (!is_within).then(|| Step::begin(observer, parent));
+        let mut old_name = EntryName::new();
+        self.name(&mut old_name)?;
+        // SAFETY: by the invariant of `Renaming`.
+        to_result(unsafe { sys::vfs_rename(&mut renaming.0) })?;
+        let (gone, come) = (Some(old_name.as_bytes()), Some(name.as_bytes()));
+        match new_step {
+            None => old_step.end(gone, come),
+            Some(new_step) => {
+                old_step.end(gone, None);
+                new_step.end(None, come);
+            }
+        }
+        Ok(())
     }
 
     /// # Errors

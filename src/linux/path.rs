@@ -448,6 +448,19 @@ impl EntryName {
         }
     }
 
+    /// Copies a name.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG`.
+    pub fn of(name: &[u8]) -> Result<Self> {
+        let mut copy = Self::new();
+        let room = copy.bytes.get_mut(..name.len()).ok_or(ENAMETOOLONG)?;
+        room.copy_from_slice(name);
+        copy.len = name.len();
+        Ok(copy)
+    }
+
     /// Returns the name.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()

@@ -388,6 +388,21 @@ fn hash(name: &str) -> u64 {
     mixed ^ mixed.wrapping_shr(29)
 }
 
+/// Whether a name has the form of those that [`ShortName::of`] makes.
+pub fn may_be_short(name: &str) -> bool {
+    let is_so_from = |start: usize| {
+        let tail = name.as_bytes().get(start..).unwrap_or_default();
+        let Some((b'~', tail)) = tail.split_first() else {
+            return false;
+        };
+        tail.split_first_chunk::<5>().is_some_and(|(hash, tail)| {
+            hash.iter().all(u8::is_ascii_alphanumeric)
+                && matches!((tail.first(), tail.len()), (None, _) | (Some(b'.'), 2..=4))
+        })
+    };
+    has_any(name, b"~") && (0..=2).any(is_so_from)
+}
+
 /// Whether `name` is the 8.3 name of `long`, without regard to case. For a lookup by a short name, over the directory's
 /// entries.
 pub fn is_short_name_of(name: &str, long: &str) -> bool {
@@ -512,6 +527,7 @@ mod tests {
             if let Some(short) = ShortName::of(&name) {
                 prop_assert!(is_short(short.as_str()), "{} {}", name, short.as_str());
                 prop_assert!(is_short_name_of(&short.as_str().to_lowercase(), &name));
+                prop_assert!(may_be_short(&short.as_str().to_lowercase()));
             }
         }
     }
@@ -532,6 +548,19 @@ mod tests {
             "con:",
         ] {
             assert!(ShortName::of(name).is_some(), "{name}");
+        }
+        for name in [
+            "",
+            "~",
+            "a~b",
+            "~$letter.doc",
+            "notes.txt~",
+            "~wrd0001.tmp",
+            "abc~12345",
+            "a~12345.",
+            "a~12345.html",
+        ] {
+            assert!(!may_be_short(name), "{name}");
         }
         let short = ShortName::of("Long File Name.html").unwrap();
         assert!(short.as_str().starts_with("LO~") && short.as_str().ends_with(".HTM"));

@@ -91,6 +91,7 @@ impl Server {
         let old = self.config();
         self.set_config(config.clone());
         self.shares.clear();
+        self.names.clear();
         self.link.daemon_arrived(port);
         if self.lifecycle.advance(Phase::Startup, Phase::Running) {
             if let Err(error) = self.listeners.start(self, &config) {
@@ -146,6 +147,7 @@ impl Server {
         self.delays.restart();
         self.link.forget_daemon();
         self.shares.clear();
+        self.names.clear();
         self.buffers.trim();
         self.buffers.trim();
     }

@@ -24,7 +24,7 @@ use linux::random;
 use linux::workqueue::{Flags, WorkQueue};
 
 use crate::connection::table::ConnectionTable;
-use crate::files::{OpenCount, OpenFiles, OpenStreams, ShareTable};
+use crate::files::{NameIndexes, OpenCount, OpenFiles, OpenStreams, ShareTable};
 use crate::ipc::Link;
 use crate::session::SessionTable;
 
@@ -72,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) sessions: SessionTable,
     #[pin]
     pub(crate) shares: ShareTable,
+    /// The names of directories in any case of letters.
+    pub(crate) names: Arc<NameIndexes>,
     pub(crate) files: OpenFiles,
     pub(crate) streams: OpenStreams,
     /// Opens of all sessions, up to `max open files`.
@@ -100,6 +102,7 @@ impl Server {
         let io = WorkQueue::new(c"ksmbd-io", io_flags(), 0)?;
         let files = OpenFiles::new()?;
         let streams = OpenStreams::new()?;
+        let names = NameIndexes::new()?;
         let delays = Delays::new()?;
         Arc::pin_init(
             pin_init!(Server {
@@ -113,6 +116,7 @@ impl Server {
                 connections <- ConnectionTable::new(),
                 sessions <- SessionTable::new(),
                 shares <- ShareTable::new(),
+                names,
                 files,
                 streams,
                 open_count: OpenCount::new(),

@@ -308,3 +308,10 @@ size_t ksmbd_page_room(struct page *page)
 
 	return folio_size(folio) - folio_page_idx(folio, page) * PAGE_SIZE;
 }
+
+u32 ksmbd_hash(const void *data, size_t len, const unsigned long *key)
+{
+	const hsiphash_key_t words = { .key = { key[0], key[1] } };
+
+	return hsiphash(data, len, &words);
+}

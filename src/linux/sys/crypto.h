@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/scatterlist.h>
+#include <linux/siphash.h>
 #include <linux/string.h>
 #include <crypto/aes-cbc-macs.h>
 #include <crypto/aes-ccm.h>
@@ -93,5 +94,8 @@ void *ksmbd_page_address(const struct page *page);
 void ksmbd_get_page(struct page *page);
 void ksmbd_put_page(struct page *page);
 size_t ksmbd_page_room(struct page *page);
+
+/* A keyed hash; the key is of two words. */
+u32 ksmbd_hash(const void *data, size_t len, const unsigned long *key);
 
 #endif

@@ -141,6 +141,14 @@ dev_t ksmbd_inode_dev(const struct inode *inode)
 	return inode->i_sb->s_dev;
 }
 
+bool ksmbd_dir_version(struct inode *dir, u64 *version)
+{
+	if (!IS_I_VERSION(dir))
+		return false;
+	*version = inode_query_iversion(dir);
+	return true;
+}
+
 int ksmbd_break_deleg_wait(struct delegated_inode *di)
 {
 	return is_delegated(di) ? break_deleg_wait(di) : -EWOULDBLOCK;

@@ -70,6 +70,7 @@ bool ksmbd_is_append(const struct inode *inode);
 bool ksmbd_keeps_entry(struct mnt_idmap *idmap, struct inode *dir, struct inode *inode);
 bool ksmbd_path_noexec(const struct path *path);
 dev_t ksmbd_inode_dev(const struct inode *inode);
+bool ksmbd_dir_version(struct inode *dir, u64 *version);
 
 /* Leases and delegations that other users of the file system hold. */
 int ksmbd_break_deleg_wait(struct delegated_inode *di);

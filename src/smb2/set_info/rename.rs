@@ -43,6 +43,7 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
+    let observer = &**target.tree.share.names();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
@@ -71,7 +72,7 @@ pub(super) fn rename(
             let is_link = existing.inode_key() == file.path.inode_key();
             if is_link || !is_spelled(existing, place.last)? {
                 // Both names would stay: they are of one file, or differ in case.
-                existing.remove(scope, root).map_err(status_of)?;
+                existing.remove(scope, observer, root).map_err(status_of)?;
             }
             Replace::Allowed
         }
@@ -80,7 +81,7 @@ pub(super) fn rename(
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let before = file.path.attributes(scope).map_err(status_of)?;
     file.path
-        .rename(scope, root, &place.parent, last, replace)
+        .rename(scope, observer, root, &place.parent, last, replace)
         .map_err(moving_status)?;
     // To clients a new name is no change of the file. Who does not own it cannot have that.
     let changes = Changes {
@@ -109,6 +110,7 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let observer = &**target.tree.share.names();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
@@ -117,12 +119,14 @@ pub(super) fn link(
             return Ok(());
         }
         give_way(target, scope, file, existing, new.flags)?;
-        existing.remove(scope, root).map_err(moving_status)?;
+        existing
+            .remove(scope, observer, root)
+            .map_err(moving_status)?;
     }
     let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     place
         .parent
-        .create_link(scope, last, &file.path)
+        .create_link(scope, observer, last, &file.path)
         .map_err(moving_status)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 import os
 
 TIME_WAIT, LISTEN = 6, 10
+PF_KTHREAD = 0x0020_0000
 
 
 def sockets(port):
@@ -29,15 +30,23 @@ def connections(port):
     return [state for state in sockets(port) if state not in (TIME_WAIT, LISTEN)]
 
 
-def processes(*names):
-    """The ids of the processes that are called one of `names`, but for those that ended and were not waited for yet."""
-    found = []
+def tasks():
+    """Id, name, state and flags of every task that leads a thread group; one that is just ending may be missing."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
                 before, _, after = file.read().rpartition(")")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if before.partition("(")[2] in names and after.split()[0] not in "ZX":
-            found.append(int(pid))
-    return found
+        fields = after.split()
+        yield int(pid), before.partition("(")[2], fields[0], int(fields[6])
+
+
+def processes(*names):
+    """The ids of the processes that are called one of `names`, but for those that ended and were not waited for yet."""
+    return [pid for pid, name, state, _ in tasks() if name in names and state not in "ZX"]
+
+
+def kernel_threads(beginning):
+    """The names of the kernel's threads that begin so."""
+    return [name for _, name, _, flags in tasks() if flags & PF_KTHREAD and name.startswith(beginning)]

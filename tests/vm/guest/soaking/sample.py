@@ -18,17 +18,6 @@ def _sockstat():
     return {}
 
 
-def _threads():
-    count = 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm, open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                count += comm.read().startswith("ksmbd") and not cmdline.read()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return count
-
-
 def _module_references():
     try:
         with open("/sys/module/ksmbd/refcnt", encoding="ascii") as file:
@@ -75,6 +64,6 @@ def take(server):
     seen.update({name: _records(path) for name, path in LISTS.items()})
     seen.update({
         "SUnreclaim": info["SUnreclaim"], "files": files, "sockets": _sockstat().get("alloc", 0), "connections": connections(),
-        "threads": _threads(), "references": _module_references(), "daemon-memory": resident, "daemon-descriptors": descriptors,
+        "threads": len(procfs.kernel_threads("ksmbd")), "references": _module_references(), "daemon-memory": resident, "daemon-descriptors": descriptors,
     })
     return {name: seen[name] for name in KINDS}

@@ -6,7 +6,7 @@ import os
 import struct
 import time
 
-from lib import machine, rawconn, rawfiles
+from lib import machine, procfs, rawconn, rawfiles
 from lib.proc import check, wait_for
 from lib.rawsmb import CLOSE, CREATE, ECHO, READ
 from lib.registry import Suite
@@ -121,16 +121,7 @@ def never_reads(_server):
 
 def connection_threads():
     """Threads of connections."""
-    names = []
-    for path in glob.glob("/proc/[0-9]*/comm"):
-        try:
-            with open(path, encoding="utf-8") as file:
-                name = file.read().strip()
-        except OSError:
-            continue
-        if name.startswith("ksmbd:"):
-            names.append(name)
-    return names
+    return procfs.kernel_threads("ksmbd:")
 
 
 BATCH = 9

@@ -426,3 +426,77 @@ def append_to_stream(_server):
         stream = client.open("file:s")
         check(client.get(stream, 0, 7) == b"x234567", "the stream is not what was written")
         client.shut(stream)
+
+
+@suite.test("names-in-any-case", lacks=C_LACKS)
+def names_in_any_case(_server):
+    """Names are found in any case of letters whoever changes the directory, again and again: nothing that the server remembers of
+    a directory outlives a change."""
+    empty()
+    os.mkdir(f"{ROOT}/many")
+    os.mkdir(f"{ROOT}/other")
+    for path in (f"{ROOT}/many", f"{ROOT}/other"):
+        own(path)
+    for index in range(400):
+        machine.write(f"{ROOT}/many/File{index}", "")
+    with Files("share") as client:
+
+        def check_names(there, absent):
+            for name in absent:
+                client.open(f"many\\{name}", expect=raw.NAME_NOT_FOUND)
+            for name in there:
+                client.shut(client.open(f"many\\{name}"))
+
+        check_names(["File1", "FILE1", "file399"], ["file400", "FILE400"])
+        # What local programs do is seen at once.
+        machine.write(f"{ROOT}/many/Local", "")
+        check_names(["LOCAL", "local"], ["locale"])
+        os.rename(f"{ROOT}/many/Local", f"{ROOT}/many/Moved")
+        check_names(["MOVED"], ["LOCAL"])
+        os.unlink(f"{ROOT}/many/Moved")
+        check_names([], ["MOVED", "moved"])
+        # And what the client does.
+        for round in range(40):
+            client.shut(client.open(f"many\\New{round}", raw.READS | raw.WRITES, raw.MAKE))
+            check_names([f"NEW{round}"], [f"NEW{round + 1}"])
+        client.open("many\\NEW7", raw.READS, raw.MAKE, expect=raw.NAME_COLLISION)
+        name = client.open("many\\NEW7", raw.READS | raw.DELETE)
+        client.rename(name, "many\\nEXT")
+        check_names(["next", "NEXT"], ["NEW7", "new7"])
+        client.rename(name, "other\\Away")
+        check_names([], ["nEXT", "NEXT"])
+        client.shut(client.open("other\\AWAY"))
+        client.rename(name, "many\\NEW7")
+        check_names(["new7"], [])
+        client.delete(name)
+        client.shut(name)
+        check_names([], ["new7", "NEW7"])
+        client.shut(client.open("many\\Folder", raw.READS, raw.MAKE, raw.DIRECTORY))
+        check_names(["FOLDER"], [])
+        # Names that are not of ASCII, and an 8.3 name.
+        client.shut(client.open("many\\Größe", raw.READS | raw.WRITES, raw.MAKE))
+        check_names(["GRÖßE", "größe"], ["Grösse", "new~1"])
+        # Both of two that differ in case alone stay what they are.
+        machine.write(f"{ROOT}/many/FILE5", "upper")
+        own(f"{ROOT}/many/FILE5")
+        name = client.open("many\\FILE5", raw.READS | raw.DELETE)
+        check(client.get(name, 0, 8) == b"upper", "the other of two was opened")
+        client.delete(name)
+        client.shut(name)
+        check(os.path.exists(f"{ROOT}/many/File5"), "the wrong one of two went")
+        check_names(["fILE5"], [])
+
+
+@suite.test("names-that-may-not-be-listed", lacks=C_LACKS)
+def names_that_may_not_be_listed(_server):
+    """Who may not list a directory finds in it only what he can spell, also when somebody else asked for the same just now."""
+    empty()
+    os.mkdir(f"{ROOT}/closed")
+    machine.write(f"{ROOT}/closed/Secret", "")
+    own(f"{ROOT}/closed")
+    os.chmod(f"{ROOT}/closed", 0o711)
+    with Files("share") as owner, Files("share", machine.OTHER, machine.OTHER_PASSWORD) as other:
+        owner.open("closed\\absent", expect=raw.NAME_NOT_FOUND)
+        owner.shut(owner.open("closed\\SECRET"))
+        other.open("closed\\SECRET", expect=raw.NAME_NOT_FOUND)
+        other.shut(other.open("closed\\Secret"))

@@ -31,18 +31,7 @@ def start(server):
 
 def threads():
     """The names of the kernel threads that are the server's."""
-    names = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm, open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                name = comm.read().strip()
-                # A kernel thread has no command line.
-                if name.startswith("ksmbd") and not cmdline.read():
-                    names.append(name)
-        except (FileNotFoundError, ProcessLookupError):
-            # It ended meanwhile.
-            continue
-    return names
+    return procfs.kernel_threads("ksmbd")
 
 
 def connections():

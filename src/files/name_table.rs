@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table of names, found by a hash that the caller makes: names one after the other in one piece of memory, and slots that say
+//! where. An entry costs its length, one byte, and ten to twenty for its slot.
+
+use kernel::alloc::AllocError;
+use kernel::prelude::*;
+
+/// A slot that was never taken: what is looked for is not behind it either.
+const FREE: u32 = u32::MAX;
+/// A slot whose name is gone.
+const GONE: u32 = u32::MAX - 1;
+/// Slots of the smallest table.
+const MIN_SLOTS: usize = 16;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
+    /// Where the name is, or [`FREE`] or [`GONE`].
+    at: u32,
+}
+
+const FREE_SLOT: Slot = Slot { hash: 0, at: FREE };
+
+/// Names of 1 to 255 bytes.
+pub(super) struct NameTable {
+    /// A power of two of them, or none.
+    slots: KVVec<Slot>,
+    /// Slots that are not free.
+    taken: usize,
+    /// Names that are there.
+    count: usize,
+    /// Each name after a byte that holds its length.
+    bytes: KVVec<u8>,
+}
+
+impl NameTable {
+    pub(super) const fn new() -> Self {
+        NameTable {
+            slots: KVVec::new(),
+            taken: 0,
+            count: 0,
+            bytes: KVVec::new(),
+        }
+    }
+
+    /// Memory that it takes, bytes.
+    pub(super) fn size(&self) -> usize {
+        let slots = self.slots.capacity().saturating_mul(size_of::<Slot>());
+        slots.saturating_add(self.bytes.capacity())
+    }
+
+    /// The first name of this hash that `is` it.
+    pub(super) fn find(&self, hash: u32, is: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+        let at = self.place(hash, is)?;
+        self.name(self.slots.get(at)?.at)
+    }
+
+    /// Adds a name, unless it is there.
+    pub(super) fn insert(&mut self, hash: u32, name: &[u8]) -> Result<(), AllocError> {
+        if self.find(hash, |known| known == name).is_some() {
+            return Ok(());
+        }
+        if self.is_full() {
+            self.rebuild()?;
+        }
+        let Some(at) = self.append(name)? else {
+            return Err(AllocError);
+        };
+        self.take_slot(Slot { hash, at });
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+
+    /// Takes a name out.
+    pub(super) fn remove(&mut self, hash: u32, name: &[u8]) {
+        let place = self.place(hash, |known| known == name);
+        if let Some(slot) = place.and_then(|at| self.slots.get_mut(at)) {
+            slot.at = GONE;
+            self.count = self.count.saturating_sub(1);
+        }
+    }
+
+    /// The slots in the order in which one of this hash is looked for.
+    fn probe(&self, hash: u32) -> impl Iterator<Item = usize> {
+        let len = self.slots.len();
+        let mask = len.wrapping_sub(1);
+        // A `u32` fits.
+        let first = hash as usize;
+        (0..len).map(move |step| first.wrapping_add(step) & mask)
+    }
+
+    /// The slot of the first name of this hash that `is` it.
+    fn place(&self, hash: u32, is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        for at in self.probe(hash) {
+            let slot = self.slots.get(at)?;
+            match slot.at {
+                FREE => return None,
+                GONE => {}
+                name if slot.hash == hash && self.name(name).is_some_and(&is) => return Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn name(&self, at: u32) -> Option<&[u8]> {
+        let (len, rest) = self.bytes.get(usize::try_from(at).ok()?..)?.split_first()?;
+        rest.get(..usize::from(*len))
+    }
+
+    /// Whether a slot more would make searches long: a quarter stays free.
+    fn is_full(&self) -> bool {
+        let slots = self.slots.len();
+        self.taken.saturating_add(1) > slots.saturating_sub(slots / 4)
+    }
+
+    /// Makes a new table of the names that are there, with as many slots again for others.
+    fn rebuild(&mut self) -> Result<(), AllocError> {
+        let wanted = self.count.saturating_mul(2).max(MIN_SLOTS);
+        let wanted = wanted.checked_next_power_of_two().ok_or(AllocError)?;
+        let mut fresh = NameTable {
+            slots: KVVec::from_elem(FREE_SLOT, wanted, GFP_KERNEL)?,
+            taken: 0,
+            count: self.count,
+            bytes: KVVec::new(),
+        };
+        for slot in self.slots.iter().filter(|slot| slot.at < GONE) {
+            let Some(name) = self.name(slot.at) else {
+                continue;
+            };
+            let at = fresh.append(name)?.ok_or(AllocError)?;
+            fresh.take_slot(Slot {
+                hash: slot.hash,
+                at,
+            });
+        }
+        *self = fresh;
+        Ok(())
+    }
+
+    /// Puts a name behind the others, and says where; `None` for one that cannot be there.
+    fn append(&mut self, name: &[u8]) -> Result<Option<u32>, AllocError> {
+        let (Ok(at), Ok(len)) = (u32::try_from(self.bytes.len()), u8::try_from(name.len())) else {
+            return Ok(None);
+        };
+        if at >= GONE {
+            return Ok(None);
+        }
+        self.bytes
+            .reserve(name.len().saturating_add(1), GFP_KERNEL)?;
+        self.bytes.push(len, GFP_KERNEL)?;
+        self.bytes.extend_from_slice(name, GFP_KERNEL)?;
+        Ok(Some(at))
+    }
+
+    /// Takes the first free slot for one; there is one.
+    fn take_slot(&mut self, slot: Slot) {
+        let is_free = |at: &usize| self.slots.get(*at).is_some_and(|known| known.at == FREE);
+        let place = self.probe(slot.hash).find(is_free);
+        if let Some(free) = place.and_then(|at| self.slots.get_mut(at)) {
+            *free = slot;
+            self.taken = self.taken.saturating_add(1);
+        }
+    }
+}
