@@ -4,6 +4,7 @@
 //! where. An entry costs its length, one byte, and ten to twenty for its slot.
 
 use kernel::alloc::AllocError;
+use kernel::macros::kunit_tests;
 use kernel::prelude::*;
 
 /// A slot that was never taken: what is looked for is not behind it either.
@@ -162,5 +163,68 @@ impl NameTable {
             *free = slot;
             self.taken = self.taken.saturating_add(1);
         }
+    }
+}
+
+#[kunit_tests(ksmbd_name_table)]
+#[allow(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "what the macro makes of it"
+)]
+mod tests {
+    use super::*;
+
+    /// A hash that many names share, so that searches run into others.
+    fn poor(number: u32) -> u32 {
+        number % 7
+    }
+
+    fn has(table: &NameTable, number: u32) -> bool {
+        let name = number.to_le_bytes();
+        table.find(poor(number), |known| known == name).is_some()
+    }
+
+    #[test]
+    fn names_come_and_go() -> Result {
+        let mut table = NameTable::new();
+        assert!(!has(&table, 0));
+        for number in 0..500u32 {
+            table.insert(poor(number), &number.to_le_bytes())?;
+            table.insert(poor(number), &number.to_le_bytes())?;
+        }
+        assert_eq!(table.count, 500);
+        for number in (0..500u32).filter(|number| number % 3 == 0) {
+            table.remove(poor(number), &number.to_le_bytes());
+            table.remove(poor(number), &number.to_le_bytes());
+        }
+        assert_eq!(table.count, 333);
+        for number in 0..600u32 {
+            assert_eq!(has(&table, number), number < 500 && number % 3 != 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_went_takes_no_room() -> Result {
+        let mut table = NameTable::new();
+        for number in 0..100_000u32 {
+            table.insert(poor(number), &number.to_le_bytes())?;
+            table.remove(poor(number), &number.to_le_bytes());
+        }
+        assert_eq!(table.count, 0);
+        assert!(table.size() < 4096);
+        Ok(())
+    }
+
+    #[test]
+    fn other_lengths() -> Result {
+        let mut table = NameTable::new();
+        let long = [b'x'; 255];
+        table.insert(1, &long)?;
+        assert!(table.find(1, |known| known == long).is_some());
+        assert!(table.insert(1, &[b'x'; 256]).is_err());
+        assert!(table.find(2, |_| true).is_none());
+        Ok(())
     }
 }

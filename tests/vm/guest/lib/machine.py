@@ -25,7 +25,10 @@ def prepare():
     write("/proc/sys/kernel/panic_on_oops", "0")
     # A page that is just being made part of a huge one cannot be copied from for a moment, which the client's netfs tells a writer as
     # EFAULT instead of trying again.
-    write("/sys/kernel/mm/transparent_hugepage/enabled", "never")
+    huge_pages = "/sys/kernel/mm/transparent_hugepage/enabled"
+    # The debug kernel has none.
+    if os.path.exists(huge_pages):
+        write(huge_pages, "never")
     write("/proc/sys/kernel/printk_devkmsg", "on\n")
     for name in (USER, OTHER):
         run("useradd", "-M", "-s", "/bin/false", name)
