@@ -5,7 +5,7 @@
 //!
 //! An index is of one version of a directory's entries. The module's own changes are entered while the directory is locked;
 //! what others change shows by the version, and the directory is read anew. Indexes hold on to nothing, so that file systems can be
-//! unmounted, and what they take is bounded: those that serve least go. File systems that keep no version, or number the
+//! unmounted, and what they take is bounded: those that serve least go, and so do those that do not serve for a while. File systems that keep no version, or number the
 //! inodes of several trees alike, have none.
 //!
 //! Lock order: below the locks of directories; the table before one index; neither is held over I/O.
@@ -169,8 +169,31 @@ impl NameIndexes {
 
     /// Takes those away that serve least while there is too much.
     fn shrink(&self) {
-        // Dropped one by one outside the lock: they may be large.
-        while self.table.lock().take_idle().is_some() {}
+        loop {
+            let mut table = self.table.lock();
+            if table.bytes <= MAX_BYTES || table.by_key.cursor_front().is_none() {
+                return;
+            }
+            let hand = table.hand;
+            let (gone, next) = table.look(hand);
+            table.hand = next;
+            drop(table);
+            // Outside the lock: it may be large.
+            drop(gone);
+        }
+    }
+
+    /// Takes those away that did not serve since this was called before.
+    pub(crate) fn trim(&self) {
+        let mut at = None;
+        loop {
+            let (gone, next) = self.table.lock().look(at);
+            drop(gone);
+            if next.is_none() {
+                return;
+            }
+            at = next;
+        }
     }
 
     /// Counts an index anew that may have grown.
@@ -239,21 +262,25 @@ impl Table {
         Some(index)
     }
 
-    /// If there is too much, takes out the next that did not serve since the hand came by.
-    fn take_idle(&mut self) -> Option<Arc<Index>> {
-        while self.bytes > MAX_BYTES {
-            let from = self.hand.and_then(|at| self.by_key.cursor_lower_bound(&at));
-            let at = from.or_else(|| self.by_key.cursor_front())?;
-            let (key, index) = at.current();
-            let (key, index) = (*key, index.clone());
-            self.hand = at.peek_next().map(|(next, _)| *next);
-            if index.is_used.load(Relaxed) {
-                index.is_used.store(false, Relaxed);
-            } else {
-                return self.remove(&key);
-            }
+    /// Looks at the first index, or at the first from `from` on, and takes it out if it did not serve since the last look. Then says
+    /// where the next is.
+    fn look(&mut self, from: Option<Key>) -> (Option<Arc<Index>>, Option<Key>) {
+        let at = match from {
+            Some(from) => self.by_key.cursor_lower_bound(&from),
+            None => self.by_key.cursor_front(),
+        };
+        let Some(at) = at else {
+            return (None, None);
+        };
+        let (key, index) = at.current();
+        let key = *key;
+        let next = at.peek_next().map(|(next, _)| *next);
+        if index.is_used.load(Relaxed) {
+            index.is_used.store(false, Relaxed);
+            (None, next)
+        } else {
+            (self.remove(&key), next)
         }
-        None
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is to be done now and then: idle buffers go back to the system, and a silent daemon is asked for a sign of life.
+//! What is to be done now and then: idle buffers and indexes go back to the system, and a silent daemon is asked for a sign of life.
 
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -35,6 +35,7 @@ impl Upkeep {
         self.thread.spawn(fmt!("ksmbd-upkeep"), move || {
             while !server.upkeep.end.is_raised() {
                 server.buffers.trim();
+                server.names.trim();
                 server.ask_for_life();
                 server.upkeep.end.wait_ms(ROUND_MS);
             }

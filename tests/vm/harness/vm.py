@@ -65,11 +65,13 @@ class Machine:
         self.qemu = None
         self.disk_file = None
 
-    def _share(self, tag, folder, readonly):
+    def _share(self, tag, folder):
+        """A folder that the guest sees under `tag`, read-only. Nobody changes it meanwhile, so the guest never drops what it has read:
+        where it does, programs that it runs from there crash now and then in the debug kernel."""
         socket = f"{self.folder}/{tag}.sock"
         log = open(f"{self.folder}/{tag}.log", "wb")
         args = [VIRTIOFSD, "--socket-path", socket, "--shared-dir", folder, "--sandbox=none", "--thread-pool-size=2", "--inode-file-handles=never",
-                "--log-level=error", f"--cache={'always' if readonly else 'auto'}", *(["--readonly"] if readonly else [])]
+                "--log-level=error", "--cache=always", "--readonly"]
         self.children.append(subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         return ["-chardev", f"socket,id={tag},path={socket}", "-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
 
@@ -83,7 +85,7 @@ class Machine:
             "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check "
             "init=/bin/sh -- -c \"mount -t virtiofs work /work; exec /work/guest/init\"",
         ]
-        args += self._share("root", "/guest", True) + self._share("work", self.work, False)
+        args += self._share("root", "/guest") + self._share("work", self.work)
         if self.disk != "0":
             os.makedirs("/build/disks", exist_ok=True)
             fd, self.disk_file = tempfile.mkstemp(dir="/build/disks")
