@@ -41,7 +41,7 @@ pub(super) fn spelling(
         share.names().begin(scope, parent)
     };
     match File::open(scope, parent, Access::READ) {
-        Ok(directory) => search(scope, parent, &directory, &sought, building),
+        Ok(directory) => search(scope, parent, directory, &sought, building),
         Err(e) if e == EACCES => Ok(None),
         Err(e) => Err(status_of(e)),
     }
@@ -51,7 +51,7 @@ pub(super) fn spelling(
 fn search(
     scope: &CredScope<'_>,
     parent: &Path,
-    directory: &File,
+    mut directory: File,
     sought: &Sought<'_>,
     mut building: Option<Building>,
 ) -> Result<Option<EntryName>, NtStatus> {

@@ -455,7 +455,7 @@ impl Path {
     /// `ENOTDIR`, and what the file system says.
     pub fn is_empty_dir(&self, scope: &CredScope<'_>) -> Result<bool> {
         self.require_dir()?;
-        let dir = File::open_unchecked(scope, self, Access::READ)?;
+        let mut dir = File::open_unchecked(scope, self, Access::READ)?;
         let mut empty = true;
         dir.read_dir(scope, DirPos::START, &mut |entry| {
             if entry.is_dot() {
@@ -544,7 +544,12 @@ impl File {
     /// # Errors
     ///
     /// `ENOTDIR`, `EBADF` unless open for reading, `ENOENT` for a removed directory, and what the file system says.
-    pub fn read_dir<F>(&self, _scope: &CredScope<'_>, from: DirPos, take: &mut F) -> Result<Listing>
+    pub fn read_dir<F>(
+        &mut self,
+        _scope: &CredScope<'_>,
+        from: DirPos,
+        take: &mut F,
+    ) -> Result<Listing>
     where
         F: FnMut(DirEntry<'_>) -> ControlFlow<()>,
     {
@@ -576,7 +581,7 @@ impl File {
     /// # Safety
     ///
     /// `progress` is valid, and what its actor needs it to be.
-    unsafe fn iterate(&self, from: DirPos, progress: *mut Progress) -> Result {
+    unsafe fn iterate(&mut self, from: DirPos, progress: *mut Progress) -> Result {
         if !self.is_readable() {
             return Err(EBADF);
         }
@@ -584,8 +589,7 @@ impl File {
             return Err(ENOTDIR);
         }
         let file = self.as_ptr();
-        let _position = self.lock_position();
-        // SAFETY: the file is open and its position locked.
+        // SAFETY: the file is open, and by the exclusive borrow nobody else moves in it.
         if unsafe { (*file).f_pos } != from.0 {
             // SAFETY: as above.
             let at = unsafe { sys::vfs_llseek(file, from.0, sys::SEEK_SET as c_int) };

@@ -210,9 +210,13 @@ void ksmbd_file_end_write(struct file *file)
 	file_end_write(file);
 }
 
+/*
+ * A class of its own: nobody but the server moves in its files. Programs hold the position of theirs while they write to the server's
+ * sysfs files, which waits for the workers that take this one.
+ */
 void ksmbd_file_pos_lock(struct file *file)
 {
-	mutex_lock(&file->f_pos_lock);
+	mutex_lock_nested(&file->f_pos_lock, SINGLE_DEPTH_NESTING);
 }
 
 void ksmbd_file_pos_unlock(struct file *file)
