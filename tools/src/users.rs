@@ -75,12 +75,12 @@ pub enum UserError {
         reason: String,
     },
     /// The database cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The database.
         path: PathBuf,
         /// The cause.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -158,9 +158,9 @@ impl Users {
         match std::fs::read(path) {
             Ok(bytes) => Users::from_bytes(path, Zeroizing::new(bytes)).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(UserError::Io {
+            Err(cause) => Err(UserError::Io {
                 path: path.to_path_buf(),
-                source,
+                cause,
             }),
         }
     }

@@ -470,3 +470,32 @@ fn versions_and_mistakes() {
         assert!(help.contains("Usage: ksmbd."), "{help}");
     }
 }
+
+#[test]
+fn a_share_in_an_included_file_is_changed_there() {
+    let main = "[global]\ninclude = more.conf\n[a]\npath = /a\n";
+    let more = "[inc]\npath = /i\n";
+    let place = Place::new(main);
+    let included = place.dir.path().join("more.conf");
+    fs::write(&included, more).unwrap();
+    for action in ["-a", "-u", "-d"] {
+        let (status, said) = place.addshare(&[action, "-o", "comment = x", "INC"]);
+        assert_eq!(status, 1, "{said}");
+        let place = included.display();
+        let wanted = format!("Share `INC' stands in {place}, which is included");
+        assert!(said.contains(&wanted), "{said}");
+    }
+    assert_eq!(fs::read_to_string(place.config()).unwrap(), main);
+    assert_eq!(fs::read_to_string(&included).unwrap(), more);
+    let (status, said) = place.addshare(&["-u", "-o", "comment = x", "a"]);
+    assert_eq!(status, 0, "{said}");
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let place = Place::new("");
+    fs::create_dir(place.users()).unwrap();
+    let (status, said) = place.adduser(&["-a", "-p", "x", "alice"], "");
+    assert_eq!(status, 1);
+    assert_eq!(said.matches("Is a directory").count(), 1, "{said}");
+}

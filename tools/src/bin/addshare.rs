@@ -58,6 +58,9 @@ fn run(arguments: &AddShare) -> anyhow::Result<()> {
         .with_context(|| path.display().to_string())?;
     let mut text = Text::new(&content);
     let is_there = text.has_section(share);
+    if !is_there {
+        check_included(path, &content, share)?;
+    }
     let done = match (action, is_there) {
         (Action::Add, true) => bail!("Share `{share}' already exists"),
         (Action::Update | Action::Delete, false) => bail!("Share `{share}' does not exist"),
@@ -138,6 +141,24 @@ fn change(option: &str) -> anyhow::Result<Change> {
             nearest.name()
         ),
         Lookup::Unknown(None) => bail!("`{key}' is not a known key"),
+    }
+}
+
+/// Refuses to touch a share that stands in a file that this one includes: another section of its name here would change it, but not
+/// where the administrator looks.
+fn check_included(path: &Path, text: &str, share: &str) -> anyhow::Result<()> {
+    let document = Document::parse(path, text, &|path| std::fs::read_to_string(path));
+    let named = |name: &str| fold_name(name) == fold_name(share) && fold_name(name) != GLOBAL;
+    match document
+        .sections
+        .iter()
+        .find(|section| named(&section.name))
+    {
+        Some(section) => bail!(
+            "Share `{share}' stands in {}, which is included: change it there, with --config",
+            section.at.file.display()
+        ),
+        None => Ok(()),
     }
 }
 
