@@ -77,9 +77,15 @@ impl<'a> RelPath<'a> {
         if bytes.len() > PATH_MAX {
             return Err(ENAMETOOLONG);
         }
-        bytes
-            .split(|&b| b == b'/')
-            .try_for_each(|part| Name::new(part).map(|_| ()))?;
+        // Neither a slash nor, in a C string, a NUL is left to be looked for in the parts.
+        for part in bytes.split(|&b| b == b'/') {
+            if part.len() > NAME_MAX {
+                return Err(ENAMETOOLONG);
+            }
+            if matches!(part, b"" | b"." | b"..") {
+                return Err(EINVAL);
+            }
+        }
         // INVARIANT: all of it was just checked.
         Ok(Self(path))
     }

@@ -88,7 +88,21 @@ impl<'a> Utf16<'a> {
     ///
     /// [`TextError`].
     pub fn to_utf8(self, w: &mut Writer<'_>) -> Result<(), TextError> {
-        for c in self.chars() {
+        // Most names are ASCII, from the beginning on at least.
+        let units = w.room().min(self.units());
+        let ascii = w.fill_with(units, |room| {
+            let mut count = 0usize;
+            for (to, unit) in room.iter_mut().zip(self.0.chunks_exact(2)) {
+                match unit {
+                    [low, 0] if low.is_ascii() => *to = *low,
+                    _ => break,
+                }
+                count = count.wrapping_add(1);
+            }
+            count
+        })?;
+        let rest = self.0.get(ascii << 1..).unwrap_or(&[]);
+        for c in Utf16(rest).chars() {
             write_utf8_char(w, c?)?;
         }
         Ok(())
