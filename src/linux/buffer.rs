@@ -322,14 +322,14 @@ impl Buffer {
         // Doubling keeps repeated growth linear.
         let wanted = needed.max(self.capacity().saturating_mul(2));
         let mut block = self.pool.take(wanted)?;
-        let bytes = self.as_slice();
-        // SAFETY: the new block has room for `needed` bytes, which is not less than the length; it is another allocation.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), block.at.as_ptr(), bytes.len()) };
-        block.init = block.init.max(self.len);
-        let old = self.block.replace(block);
-        if let Some(old) = old {
+        if let Some(old) = self.block.take() {
+            let (from, to) = (old.at.as_ptr(), block.at.as_ptr());
+            // SAFETY: the new block has room for `needed` bytes, which is not less than the length; it is another allocation.
+            unsafe { core::ptr::copy_nonoverlapping(from, to, self.len) };
+            block.init = block.init.max(self.len);
             self.pool.put(old);
         }
+        self.block = Some(block);
         Ok(())
     }
 
