@@ -190,6 +190,67 @@ def shares(server):
     server.control_stop()
 
 
+@suite.test("keys", lacks={**OURS_ONLY, "ours-module": "the C daemon has not all of these keys"}, timeout=240)
+def keys(server):
+    """Keys that shape what is seen and made on a share, each beside its default."""
+    path = ROOT.removeprefix("/srv")
+    server.reset()
+    server.start({
+        "plain": {"path": path, "create mask": "0744", "inherit owner": "no"},
+        "masks": {"path": path, "create mask": "0640", "force create mode": "0004", "directory mask": "0700", "force directory mode": "0011"},
+        "seen": {"path": path, "hide dot files": "no", "hide unreadable": "yes", "crossmnt": "no"},
+        "veto": {"path": path, "veto files": "/*.tmp/secret/"},
+        "reads": {"path": path, "read list": machine.USER},
+        "writes": {"path": path, "read only": "yes", "write list": machine.USER},
+        "owner": {"path": path, "inherit owner": "yes", "admin users": machine.USER},
+        "only": {"path": path, "guest ok": "yes", "guest only": "yes"},
+    }, root_directory="/srv")
+    other = run("id", "-u", machine.OTHER).output.strip()
+    nobody = int(run("id", "-u", "nobody").output)
+
+    def told(share, commands, **who):
+        return client.smbclient(share, commands, ok=False, **who).output
+
+    def is_listed(share, name, flags=""):
+        return any(line.split()[:1] == [name] and set(flags) <= set(line.split()[1]) for line in told(share, "ls").splitlines() if len(line.split()) > 2)
+
+    try:
+        told("masks", "put /etc/passwd made; mkdir folder")
+        modes = [os.stat(f"{ROOT}/{name}").st_mode & 0o7777 for name in ("made", "folder")]
+        check(modes[0] & ~0o644 == 0 and modes[0] & 0o604 == 0o604, f"a new file has mode {modes[0]:o}")
+        check(modes[1] & ~0o711 == 0 and modes[1] & 0o711 == 0o711, f"a new folder has mode {modes[1]:o}")
+        machine.write(f"{ROOT}/.dot", "")
+        check(is_listed("plain", ".dot", "H") and is_listed("seen", ".dot") and not is_listed("seen", ".dot", "H"), "a name with a dot is hidden in the wrong place")
+        machine.write(f"{ROOT}/locked", "")
+        os.chmod(f"{ROOT}/locked", 0o600)
+        check(is_listed("plain", "locked") and not is_listed("seen", "locked"), "what cannot be read is listed in the wrong place")
+        os.mkdir(f"{ROOT}/mnt")
+        run("mount", "-t", "tmpfs", "none", f"{ROOT}/mnt")
+        machine.write(f"{ROOT}/mnt/inside", "x\n")
+        check("NT_STATUS" not in told("plain", "get mnt/inside /tmp/inside"), "what is mounted is not reached")
+        check("NT_STATUS" in told("seen", "get mnt/inside /tmp/inside"), "what is mounted is reached without `crossmnt`")
+        machine.write(f"{ROOT}/old.tmp", "x\n")
+        check(is_listed("plain", "old.tmp") and not is_listed("veto", "old.tmp"), "what has a veto is listed in the wrong place")
+        for command in ("get old.tmp /tmp/old", "put /etc/passwd new.tmp", "mkdir secret", "rename made old2.tmp"):
+            check("NT_STATUS" in told("veto", command), f"`{command}` has no veto")
+        check("NT_STATUS" in told("reads", "put /etc/passwd list"), "who may only read writes")
+        check("NT_STATUS" not in told("reads", "put /etc/passwd list", user=machine.OTHER, password=machine.OTHER_PASSWORD), "who may write cannot")
+        os.unlink(f"{ROOT}/list")
+        check("NT_STATUS" not in told("writes", "put /etc/passwd list"), "who may write cannot")
+        check("NT_STATUS" in told("writes", "put /etc/passwd list2", user=machine.OTHER, password=machine.OTHER_PASSWORD), "who may only read writes")
+        os.mkdir(f"{ROOT}/theirs")
+        os.chown(f"{ROOT}/theirs", int(other), -1)
+        told("owner", "put /etc/passwd theirs/made; mkdir theirs/folder")
+        owners = [os.stat(f"{ROOT}/theirs/{name}").st_uid for name in ("made", "folder")]
+        check(owners == [int(other)] * 2, f"what is made in a folder of {other} belongs to {owners}")
+        told("only", "put /etc/passwd guest")
+        check(os.stat(f"{ROOT}/guest").st_uid == nobody, "who is only a guest acts as himself")
+    finally:
+        run("umount", f"{ROOT}/mnt", ok=False)
+        run("find", ROOT, "-mindepth", "1", "-delete")
+    server.control_stop()
+
+
 def listens_on(name):
     """Whether something listens on the SMB port of the interface `name`."""
     return f"%{name}:" in run("ss", "-Hltn", "sport = :445").output
