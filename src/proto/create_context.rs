@@ -8,6 +8,7 @@
 use crate::body::{len16, len32, size, Buffer};
 use crate::header::FileId;
 use crate::lease::Lease;
+use crate::posix::PosixStat;
 use crate::security::AccessMask;
 use crate::status::NtStatus;
 use crate::time::FileTime;
@@ -224,17 +225,11 @@ pub struct OnDiskId {
 
 /// POSIX extensions in a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PosixReply<'a> {
-    /// Number of links.
-    pub links: u32,
+pub struct PosixReply {
     /// Reparse tag, 0 for none.
     pub reparse_tag: u32,
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner: a SID on the wire.
-    pub owner: &'a [u8],
-    /// Group: a SID on the wire.
-    pub group: &'a [u8],
+    /// The rest; the device is not on the wire.
+    pub stat: PosixStat,
 }
 
 flags! {
@@ -493,7 +488,7 @@ pub struct ReplyContexts<'a> {
     /// DH2Q: the handle is durable.
     pub durable_v2: Option<DurableReplyV2>,
     /// POSIX extensions.
-    pub posix: Option<PosixReply<'a>>,
+    pub posix: Option<PosixReply>,
     /// AAPL.
     pub aapl: Option<AaplReply<'a>>,
 }
@@ -579,11 +574,10 @@ impl<'a> ReplyContexts<'a> {
         }
         if let Some(posix) = self.posix {
             chain.add(w, name::POSIX, |w| {
-                w.u32(posix.links)?;
+                w.u32(posix.stat.links)?;
                 w.u32(posix.reparse_tag)?;
-                w.u32(posix.mode)?;
-                w.bytes(posix.owner)?;
-                w.bytes(posix.group)
+                w.u32(posix.stat.mode)?;
+                posix.stat.put_sids(w)
             })?;
         }
         if let Some(aapl) = self.aapl {
@@ -782,21 +776,11 @@ fn write_aapl_reply(reply: &AaplReply<'_>, w: &mut Writer<'_>) -> Written {
     Ok(())
 }
 
-fn parse_posix_reply(data: &[u8]) -> Parsed<PosixReply<'_>> {
+fn parse_posix_reply(data: &[u8]) -> Parsed<PosixReply> {
     let mut r = Reader::new(data);
+    let (links, reparse_tag, mode) = (r.u32()?, r.u32()?, r.u32()?);
     Ok(PosixReply {
-        links: r.u32()?,
-        reparse_tag: r.u32()?,
-        mode: r.u32()?,
-        owner: take_sid(&mut r)?,
-        group: take_sid(&mut r)?,
+        reparse_tag,
+        stat: PosixStat::take_sids(&mut r, 0, links, mode)?,
     })
-}
-
-/// Takes a SID without looking into it, [MS-DTYP] 2.4.2.2.
-fn take_sid<'a>(r: &mut Reader<'a>) -> Parsed<&'a [u8]> {
-    let mut head = *r;
-    head.skip(1)?;
-    let sub_authorities = usize::from(head.u8()?);
-    r.take(sub_authorities.saturating_mul(4).saturating_add(8))
 }

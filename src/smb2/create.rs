@@ -14,7 +14,7 @@ use smb_model::oplock::Level;
 use smb_proto::attributes::FileAttributes as WireAttributes;
 use smb_proto::create::{CreateAction, OplockLevel, Reply as Answer, ReplyFlags, Request};
 use smb_proto::create_context::{
-    Contexts, MaximalAccess, OnDiskId, ReplyContexts, RequestContexts,
+    Contexts, MaximalAccess, OnDiskId, PosixReply, ReplyContexts, RequestContexts,
 };
 use smb_proto::lease::{Lease, LeaseFlags, LeaseState, LeaseV2};
 use smb_proto::security::{AccessMask, SecurityDescriptor};
@@ -318,6 +318,8 @@ fn write_answer(
         file_id: opened.open.id,
         contexts: Contexts::EMPTY,
     };
+    let file = opened.open.file();
+    let is_posix = file.is_ok_and(|file| file.semantics() == Semantics::Posix);
     let extra = ReplyContexts {
         maximal_access: contexts.maximal_access.map(|_| MaximalAccess {
             status: NtStatus::SUCCESS,
@@ -328,6 +330,10 @@ fn write_answer(
             volume: u64::from(attributes.stat.device),
         }),
         lease,
+        posix: is_posix.then(|| PosixReply {
+            reparse_tag: 0,
+            stat: attributes.posix(),
+        }),
         ..ReplyContexts::default()
     };
     reply.body(ROOM, |w| {

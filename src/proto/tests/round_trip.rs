@@ -13,13 +13,14 @@ use smb_proto::create_context::*;
 use smb_proto::header::{Command, FileId, Header, HeaderFlags};
 use smb_proto::lease::{Lease, LeaseFlags, LeaseKey, LeaseState, LeaseV2};
 use smb_proto::negotiate_context::{self as nc, CompressionAlgorithm};
+use smb_proto::posix::PosixStat;
 use smb_proto::read::Channel;
-use smb_proto::security::AccessMask;
+use smb_proto::security::{AccessMask, Sid};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
 use smb_proto::transform::{self, Compressed, Pattern, Payload};
 use smb_proto::unicode::Utf16;
-use smb_proto::wire::Writer;
+use smb_proto::wire::{Reader, Writer};
 use smb_proto::{
     chain, change_notify, close, create, error, flush, ioctl, lock, negotiate, oplock_break,
     query_directory, query_info, read, session_setup, set_info, smb1, tree_connect, trivial, write,
@@ -315,11 +316,14 @@ proptest! {
                 flags: DurableFlags::from_bits(flags),
             }),
             posix: posix.as_ref().map(|((links, reparse_tag, mode), owner, group)| PosixReply {
-                links: *links,
                 reparse_tag: *reparse_tag,
-                mode: *mode,
-                owner,
-                group,
+                stat: PosixStat {
+                    device: 0,
+                    links: *links,
+                    mode: *mode,
+                    owner: Sid::take(&mut Reader::new(owner)).expect("a SID"),
+                    group: Sid::take(&mut Reader::new(group)).expect("a SID"),
+                },
             }),
             aapl: aapl.as_ref().map(|(server, volume, model)| AaplReply {
                 server: server.map(AaplCapabilities::from_bits),
