@@ -101,8 +101,6 @@ struct FrameLoad {
     conn: Arc<Connection>,
     bytes: usize,
     place: Place,
-    /// Whether nothing else of the connection was in work when it came.
-    is_alone: bool,
 }
 
 impl FrameLoad {
@@ -179,11 +177,6 @@ impl Frame {
     /// Notes that the frame's request is done with.
     pub(crate) fn leave(&mut self) {
         self.load.move_to(Place::Left);
-    }
-
-    /// Whether nothing else of the connection was in work when it came.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.load.is_alone
     }
 
     /// Whether something is reserved for the answer.
@@ -446,7 +439,6 @@ impl Connection {
             // No signal reaches a kernel thread; an uninterruptible wait would count as load, and as a hang.
             let _ = self.load_changed.wait_interruptible(&mut load);
         }
-        let is_alone = load.working == 0;
         load.frames = load.frames.saturating_add(1);
         load.working = load.working.saturating_add(1);
         load.bytes = load.bytes.saturating_add(bytes);
@@ -454,7 +446,6 @@ impl Connection {
             conn: self.clone(),
             bytes,
             place: Place::Working,
-            is_alone,
         })
     }
 

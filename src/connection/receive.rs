@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The receive loop: the body of a connection's thread. It also serves brief requests which nothing else waits behind.
+//! The receive loop: the body of a connection's thread.
 
 use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
@@ -11,7 +11,7 @@ use linux::time;
 
 use super::{Connection, Frame};
 use crate::server::config::Kerberos;
-use crate::smb2::job::{Job, OwnedJob};
+use crate::smb2::job::Job;
 
 /// The largest frame before anybody logged in, bytes.
 const MAX_UNAUTHENTICATED: usize = 16 << 10;
@@ -27,12 +27,6 @@ const FRAME_TIME_MS: u64 = 7_000;
 const MIN_BYTES_PER_MS: u64 = 16;
 /// Bytes that are received ahead: the transport's length and a whole small request take one call.
 const AHEAD: usize = 256;
-
-/// The largest frame that the connection's own thread serves, bytes: what one credit pays for, and headers.
-const MAX_HERE: usize = 68 << 10;
-/// How long a request may take that this thread serves, ns, and how many frames go to workers after one that took longer.
-const QUICK_NS: u64 = 250_000;
-const CAUTION: u32 = 64;
 
 /// What was received and not yet taken.
 struct Inbox {
@@ -81,7 +75,7 @@ impl Inbox {
     }
 }
 
-/// Reads frames, and serves them or hands them to workers, until the client or the server ends the connection.
+/// Reads frames and hands them to workers until the client or the server ends the connection.
 pub(crate) fn run(conn: &Arc<Connection>) {
     let began = time::monotonic_ms();
     let mut inbox = Inbox {
@@ -89,20 +83,14 @@ pub(crate) fn run(conn: &Arc<Connection>) {
         start: 0,
         end: 0,
     };
-    let mut caution = 0;
     while conn.is_authenticated() || time::monotonic_ms().saturating_sub(began) < LOGIN_TIMEOUT_MS {
         match next_frame(conn, &mut inbox) {
             Ok(frame) => {
                 conn.last_active.store(time::monotonic_ms(), Relaxed);
-                let is_only = frame.is_alone() && inbox.len() == 0 && !conn.transport.has_input();
-                let may_serve = is_only && frame.bytes().len() <= MAX_HERE;
-                // A request that is never answered would hold the client's credits for good.
-                let Ok(job) = Job::new(frame) else { break };
-                if may_serve && caution == 0 {
-                    caution = serve(conn, job);
-                } else {
-                    caution = caution.saturating_sub(1);
-                    job.enqueue();
+                match Job::new(frame) {
+                    Ok(job) => job.enqueue(),
+                    // A request that is never answered would hold the client's credits for good.
+                    Err(_) => break,
                 }
             }
             Err(error) if error == EAGAIN && !conn.has_ended() && !is_dead(conn) => {}
@@ -110,19 +98,6 @@ pub(crate) fn run(conn: &Arc<Connection>) {
         }
     }
     conn.tear_down();
-}
-
-/// Serves a request that nothing else of the connection waits behind, which saves the way to a worker and back. Gives how many of
-/// the next ones go to workers: some, if this one took so long that it may have slept, since the thread received nothing meanwhile.
-fn serve(conn: &Arc<Connection>, job: OwnedJob) -> u32 {
-    let began = time::monotonic_ns();
-    job.serve_if_brief(conn);
-    let took = time::monotonic_ns().saturating_sub(began);
-    if took > QUICK_NS {
-        CAUTION
-    } else {
-        0
-    }
 }
 
 /// Whether the connection was idle for the configured dead time with no file open.

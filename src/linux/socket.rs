@@ -294,12 +294,6 @@ impl TcpStream {
         unsafe { sys::ksmbd_sock_connected(self.socket.as_ptr()) }
     }
 
-    /// Whether something came that was not received yet.
-    pub fn has_input(&self) -> bool {
-        // SAFETY: valid by the invariant.
-        unsafe { sys::ksmbd_sock_has_input(self.socket.as_ptr()) }
-    }
-
     /// Sends small segments at once. Streams of a [`TcpListener`] do already.
     pub fn set_nodelay(&self) {
         // SAFETY: `sk` is valid by the invariant.

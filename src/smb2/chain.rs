@@ -42,8 +42,6 @@ pub(crate) struct Chain {
     answered: Option<Answered>,
     /// The most that the answers may take, bytes.
     expected: usize,
-    /// Whether all requests are done soon as a rule.
-    is_brief: bool,
     /// What the clients may cache and learn from the answers, until these are posted.
     untold: KVec<Untold>,
     /// Where the preauthentication hash of the current response goes.
@@ -124,58 +122,20 @@ enum Step {
     Disconnect,
 }
 
-/// What is known of a frame from its headers.
-struct Admitted {
-    first: Current,
-    /// The most that the answers may take, bytes.
-    expected: usize,
-    /// Whether all its requests are done soon as a rule: see [`is_brief`].
-    is_brief: bool,
-}
-
-/// Checks the compound's structure once, and takes the credits of all its requests. A client that breaks a rule here loses the
-/// connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
-fn admit(conn: &Connection, frame: &[u8]) -> Result<Admitted, Malformed> {
+/// Checks the compound's structure once, takes the credits of all its requests, and gives the first of them and the most that
+/// the answers may take, bytes. A client that breaks a rule here loses the connection, [MS-SMB2] 3.3.5.2.3, 3.3.5.2.7.
+fn admit(conn: &Connection, frame: &[u8]) -> Result<(Current, usize), Malformed> {
     let first = Current::of(frame, 0)?;
     if first.is_last {
         conn.consume_credits(&first.header)?;
-        return Ok(Admitted {
-            first,
-            expected: answers::expected(&first.header),
-            is_brief: is_brief(&first.header),
-        });
+        return Ok((first, answers::expected(&first.header)));
     }
-    let (mut expected, mut all_brief) = (0usize, true);
+    let mut expected = 0usize;
     for element in smb_proto::chain::split(frame)? {
         conn.consume_credits(&element.header)?;
         expected = expected.saturating_add(answers::expected(&element.header));
-        all_brief &= is_brief(&element.header);
     }
-    Ok(Admitted {
-        first,
-        expected: expected.min(answers::MAX_ANSWER),
-        is_brief: all_brief,
-    })
-}
-
-/// Whether a request is done soon as a rule: its command seldom waits for the daemon or a disk, and it moves no more than one
-/// credit pays for.
-fn is_brief(request: &Header) -> bool {
-    let is_small = request.credit_charge() <= 1;
-    match request.command() {
-        Ok(
-            Command::Create
-            | Command::Close
-            | Command::Read
-            | Command::Write
-            | Command::QueryInfo
-            | Command::SetInfo
-            | Command::QueryDirectory
-            | Command::OplockBreak
-            | Command::Echo,
-        ) => is_small,
-        _ => false,
-    }
+    Ok((first, expected.min(answers::MAX_ANSWER)))
 }
 
 impl Chain {
@@ -197,7 +157,6 @@ impl Chain {
             signer: None,
             answered: None,
             expected: 0,
-            is_brief: false,
             untold: KVec::new(),
             hash_into: None,
             resume: None,
@@ -219,11 +178,6 @@ impl Chain {
         self.current.is_some()
     }
 
-    /// Whether all requests of the opened frame are done soon as a rule.
-    pub(super) fn is_brief(&self) -> bool {
-        self.is_brief
-    }
-
     /// Takes the requests of the frame on, which is not, or no longer, encrypted; `sealed_by` is the session under whose keys
     /// it was.
     ///
@@ -235,10 +189,9 @@ impl Chain {
         conn: &Connection,
         sealed_by: Option<Arc<Channel>>,
     ) -> Result<(), Malformed> {
-        let admitted = admit(conn, self.frame.bytes())?;
-        self.current = Some(admitted.first);
-        self.expected = admitted.expected;
-        self.is_brief = admitted.is_brief;
+        let (current, expected) = admit(conn, self.frame.bytes())?;
+        self.current = Some(current);
+        self.expected = expected;
         self.sealed_by = sealed_by;
         Ok(())
     }

@@ -58,17 +58,6 @@ impl Job {
         )
     }
 
-    /// Serves the frame on the thread of its connection if all its requests are brief, else gives it to a worker.
-    pub(crate) fn serve_if_brief(mut self: Pin<KBox<Self>>, conn: &Arc<Connection>) {
-        if !self.as_mut().open(conn) {
-            conn.shut_down();
-        } else if !self.chain.is_brief() {
-            self.enqueue();
-        } else if let Some(job) = conn.reserve(self) {
-            serve(job, conn);
-        }
-    }
-
     /// Gives the job to a worker.
     pub(crate) fn enqueue(self: Pin<KBox<Self>>) {
         let conn = self.chain.connection().clone();

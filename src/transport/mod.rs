@@ -26,9 +26,6 @@ pub(crate) trait Transport: Send + Sync {
     /// All of them end the connection.
     fn receive(&self, bytes: &mut [u8], within_ms: u64) -> Result;
 
-    /// Whether something came that was not received yet.
-    fn has_input(&self) -> bool;
-
     /// Sends `head` and then the bytes of `pages`.
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result;
 

@@ -20,10 +20,6 @@ impl Transport for Tcp {
         self.0.recv_exact(bytes, within_ms)
     }
 
-    fn has_input(&self) -> bool {
-        self.0.has_input()
-    }
-
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result {
         match pages {
             None => self.0.send_all(head),

@@ -36,11 +36,6 @@ int ksmbd_sock_iif(struct socket *sock)
 	return READ_ONCE(sock->sk->sk_bound_dev_if) ?: READ_ONCE(sock->sk->sk_rx_dst_ifindex);
 }
 
-bool ksmbd_sock_has_input(struct socket *sock)
-{
-	return !skb_queue_empty_lockless(&sock->sk->sk_receive_queue);
-}
-
 bool ksmbd_sock_connected(struct socket *sock)
 {
 	return (1 << READ_ONCE(sock->sk->sk_state)) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);

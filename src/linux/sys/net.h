@@ -32,7 +32,6 @@ void ksmbd_sock_allow_v4(struct socket *sock);
 void ksmbd_sock_set_rcvtimeo(struct socket *sock, long jiffies);
 void ksmbd_sock_set_sndtimeo(struct socket *sock, long jiffies);
 int ksmbd_sock_iif(struct socket *sock);
-bool ksmbd_sock_has_input(struct socket *sock);
 bool ksmbd_sock_connected(struct socket *sock);
 size_t ksmbd_iov_iter_count(const struct iov_iter *iter);
 
