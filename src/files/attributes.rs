@@ -7,7 +7,7 @@
 use kernel::prelude::*;
 
 use linux::cred::CredScope;
-use linux::path::{EntryName, Path};
+use linux::path::Path;
 use linux::stat::{Attributes as Stat, Changes, Timestamp};
 use linux::xattr::XattrSet;
 use smb_model::attributes::{derived, shown, Attributes, Derivation, Facts};
@@ -45,9 +45,7 @@ pub(crate) fn file_time(time: Timestamp) -> FileTime {
 impl FileAttributes {
     /// Reads the attributes of the file at `path`.
     pub(crate) fn read(scope: &CredScope<'_>, tree: &Tree, path: &Path) -> Result<Self, NtStatus> {
-        let mut name = EntryName::default();
-        path.name(&mut name).map_err(status_of)?;
-        Self::read_named(scope, tree, path, name.as_bytes())
+        Self::read_spelled(scope, tree, path, || path.is_spelled_with_dot())
     }
 
     /// As [`Self::read`], for a caller that knows the entry's name.
@@ -57,12 +55,21 @@ impl FileAttributes {
         path: &Path,
         name: &[u8],
     ) -> Result<Self, NtStatus> {
+        Self::read_spelled(scope, tree, path, || is_dot_file(name))
+    }
+
+    fn read_spelled(
+        scope: &CredScope<'_>,
+        tree: &Tree,
+        path: &Path,
+        is_dot_file: impl FnOnce() -> bool,
+    ) -> Result<Self, NtStatus> {
         let stat = path.attributes(scope).map_err(status_of)?;
         let kept = kept(scope, tree, path);
         let stored = kept
             .attributes
             .map_or_else(|| assumed(tree, &stat), Attributes);
-        let is_hidden = tree.share.hides_dot_files() && is_dot_file(name);
+        let is_hidden = tree.share.hides_dot_files() && is_dot_file();
         let facts = Facts {
             directory: stat.is_dir(),
             sparse: stored.contains(Attributes::SPARSE_FILE),

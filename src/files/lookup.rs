@@ -19,6 +19,9 @@ use super::file::Semantics;
 use super::spelling::spelling;
 use super::{Share, Tree};
 
+/// Names that are spelled for the file system without asking for memory: all shorter than this, bytes.
+const SHORT: usize = 128;
+
 /// What a name means.
 pub(crate) enum Found {
     /// A file or directory.
@@ -171,17 +174,21 @@ fn walk(
     root: &Path,
     name: &str,
 ) -> Result<Option<Path>, NtStatus> {
-    let no_memory = NtStatus::INSUFFICIENT_RESOURCES;
     let room = name.len().saturating_add(1);
-    let mut spelled = KVec::with_capacity(room, GFP_KERNEL).map_err(|_| no_memory)?;
-    spelled
-        .extend_from_slice(name.as_bytes(), GFP_KERNEL)
-        .map_err(|_| no_memory)?;
-    for byte in spelled.iter_mut().filter(|b| **b == names::SEPARATOR) {
-        *byte = b'/';
+    let mut short = [0; SHORT];
+    let mut long;
+    let spelled = match short.get_mut(..room) {
+        Some(short) => short,
+        None => {
+            long = KVec::from_elem(0, room, GFP_KERNEL)
+                .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+            &mut long
+        }
+    };
+    for (to, from) in spelled.iter_mut().zip(name.bytes()) {
+        *to = if from == names::SEPARATOR { b'/' } else { from };
     }
-    spelled.push(0, GFP_KERNEL).map_err(|_| no_memory)?;
-    let spelled = CStr::from_bytes_with_nul(&spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
+    let spelled = CStr::from_bytes_with_nul(spelled).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     walk_spelled(scope, share, root, spelled)
 }
 

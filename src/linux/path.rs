@@ -300,6 +300,12 @@ impl Path {
         Ok(())
     }
 
+    /// Returns whether the entry's name begins with a dot.
+    pub fn is_spelled_with_dot(&self) -> bool {
+        // SAFETY: by the type invariant.
+        unsafe { sys::ksmbd_dentry_begins(self.0.dentry) == b'.' }
+    }
+
     /// Writes the path from `root` to here into `buf`, components separated by `/`, with none at either end; empty at the root.
     ///
     /// # Errors

@@ -98,6 +98,16 @@ int ksmbd_readlink(struct dentry *dentry, char *buf, unsigned int size)
 	return len == -E2BIG ? -ENAMETOOLONG : len;
 }
 
+unsigned char ksmbd_dentry_begins(struct dentry *dentry)
+{
+	unsigned char first;
+
+	spin_lock(&dentry->d_lock);
+	first = dentry->d_name.name[0];
+	spin_unlock(&dentry->d_lock);
+	return first;
+}
+
 int ksmbd_dentry_name(struct dentry *dentry, char *buf, unsigned int size)
 {
 	int len = -ENAMETOOLONG;

@@ -61,6 +61,7 @@ bool ksmbd_d_can_lookup(const struct dentry *dentry);
 bool ksmbd_d_mountpoint(const struct dentry *dentry);
 bool ksmbd_d_unhashed(const struct dentry *dentry);
 int ksmbd_readlink(struct dentry *dentry, char *buf, unsigned int size);
+unsigned char ksmbd_dentry_begins(struct dentry *dentry);
 int ksmbd_dentry_name(struct dentry *dentry, char *buf, unsigned int size);
 
 /* Inodes. */
