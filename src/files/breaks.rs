@@ -68,8 +68,7 @@ impl FileState {
         let Some(caching) = &mut inner.caching else {
             return Ok(Clear::Now);
         };
-        let now = time::monotonic_ms();
-        let must_wait = caching.disturb(actor, |_| Some(trigger), now, &mut notices);
+        let must_wait = caching.disturb(actor, |_| Some(trigger), &mut notices);
         let waits = match (must_wait, waker) {
             (true, Some(waker)) => caching.wait(waker),
             _ => Ok(()),

@@ -309,7 +309,7 @@ impl Inner {
                     Trigger::of_open(asking.access, asking.disposition, of_lease)
                 }
             };
-            if caching.disturb(&actor, trigger, time::monotonic_ms(), notices) {
+            if caching.disturb(&actor, trigger, notices) {
                 if let Some(waker) = asking.waker {
                     caching.wait(waker)?;
                 }

@@ -26,8 +26,6 @@ const MAX_KEPT: usize = 64 << 10;
 const MAX_KEPT_IN_ALL: usize = 16 << 20;
 /// Requests that wait on one watch.
 const MAX_WAITING: usize = 64;
-/// Longest path of what changed, bytes.
-const MAX_PATH: usize = 4_096;
 
 /// Counts watches, so that changes cost nothing while there are none, and what they keep.
 pub(crate) struct WatchCount {
@@ -351,10 +349,11 @@ impl Place {
             return None;
         }
         let parent = path.parent(root)?;
-        let mut buffer = KVec::from_elem(0u8, MAX_PATH, GFP_KERNEL).ok()?;
-        let mut name = KVec::new();
-        let below = path.path_below(root, &mut buffer).ok()?;
-        name.extend_from_slice(below, GFP_KERNEL).ok()?;
+        let name = path.with_path_below(root, |below| {
+            let mut name = KVec::new();
+            name.extend_from_slice(below, GFP_KERNEL).map(|()| name)
+        });
+        let name = name.ok()?.ok()?;
         Some(Place { parent, name })
     }
 

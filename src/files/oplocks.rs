@@ -7,6 +7,7 @@
 
 use kernel::prelude::*;
 
+use linux::time;
 use smb_model::access::Mask;
 use smb_model::lease::{
     self, broken_by, is_stat_open, Kind, Lease, Others, State, Trigger, Version,
@@ -333,10 +334,9 @@ impl Caching {
         &mut self,
         actor: &Actor,
         trigger: impl Fn(bool) -> Option<Trigger>,
-        now: u64,
         notices: &mut Notices,
     ) -> bool {
-        let mut must_wait = false;
+        let (mut must_wait, mut is_changed) = (false, false);
         for holder in self.holders.iter_mut() {
             let Some(trigger) = trigger(holder.is_lease()) else {
                 continue;
@@ -347,7 +347,8 @@ impl Caching {
             let Some(broken) = broken_by(holder.state(), trigger) else {
                 continue;
             };
-            if let Some(notice) = holder.break_to(broken.to, now) {
+            is_changed = true;
+            if let Some(notice) = holder.break_to(broken.to, time::monotonic_ms()) {
                 if tell(&self.untold, &mut self.held_back, holder, notice, notices).is_err() {
                     // Who cannot be told cannot keep it.
                     holder.give_up();
@@ -355,7 +356,9 @@ impl Caching {
             }
             must_wait |= broken.wait && holder.is_breaking();
         }
-        self.sweep();
+        if is_changed {
+            self.sweep();
+        }
         must_wait
     }
 

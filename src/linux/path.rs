@@ -7,7 +7,7 @@
 use crate::{
     cred::CredScope,
     inode::{ident_of, key_of, FileType, Inode, InodeIdent, InodeKey},
-    name::{Name, RelPath, NAME_MAX},
+    name::{Name, RelPath, NAME_MAX, PATH_MAX},
     sys,
 };
 use core::ptr::NonNull;
@@ -15,6 +15,9 @@ use kernel::{
     error::{code::*, from_err_ptr, to_result},
     prelude::*,
 };
+
+/// Length of a path that is written on the stack, bytes.
+const SHORT: usize = 256;
 
 /// Whether a lookup may step from a directory into what is mounted on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -340,6 +343,22 @@ impl Path {
             return Err(EXDEV);
         }
         buf.get(start..).ok_or(EINVAL)
+    }
+
+    /// Hands the path from `root` to here to `take`, as [`Self::path_below`] writes it. Only a long one takes memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::path_below`]; `ENOMEM`.
+    pub fn with_path_below<R>(&self, root: &Path, take: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let mut short = [0; SHORT];
+        match self.path_below(root, &mut short) {
+            Err(ENAMETOOLONG) => {
+                let mut long = KVec::from_elem(0, PATH_MAX, GFP_KERNEL)?;
+                self.path_below(root, &mut long).map(take)
+            }
+            path => path.map(take),
+        }
     }
 
     /// Moves from the root of a mount to the entry that it covers, up to `root`.

@@ -2,11 +2,11 @@
 
 //! What QUERY_INFO tells of a file, [MS-FSCC] 2.4 and [MS-FSA] 2.1.5.12.
 
+use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use kernel::str::CString;
 
 use linux::cred::CredScope;
-use linux::name::PATH_MAX;
 use linux::path::EntryName;
 use smb_model::access::required::{self, Required};
 use smb_model::names::ShortName;
@@ -256,18 +256,9 @@ impl View<'_> {
             .share
             .directory()
             .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-        let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL).map_err(no_memory)?;
-        let path = self
-            .file
-            .path
-            .path_below(root, &mut buffer)
-            .map_err(status_of)?;
-        let mut name = KVec::with_capacity(path.len().saturating_add(first.len()), GFP_KERNEL)
-            .map_err(no_memory)?;
-        name.extend_from_slice(first, GFP_KERNEL)
-            .map_err(no_memory)?;
-        name.extend_from_slice(path, GFP_KERNEL)
-            .map_err(no_memory)?;
+        let path = &self.file.path;
+        let name = path.with_path_below(root, |path| joined(first, path));
+        let mut name = name.map_err(status_of)?.map_err(no_memory)?;
         for byte in name.iter_mut().filter(|byte| **byte == b'/') {
             *byte = b'\\';
         }
@@ -455,6 +446,13 @@ fn network_open(of: &FileAttributes) -> NetworkOpenInfo {
         end_of_file: of.end_of_file(),
         attributes: wire(of),
     }
+}
+
+fn joined(first: &[u8], path: &[u8]) -> Result<KVec<u8>, AllocError> {
+    let mut name = KVec::with_capacity(path.len().saturating_add(first.len()), GFP_KERNEL)?;
+    name.extend_from_slice(first, GFP_KERNEL)?;
+    name.extend_from_slice(path, GFP_KERNEL)?;
+    Ok(name)
 }
 
 /// The 128-bit file id: the inode number, and zeros.
