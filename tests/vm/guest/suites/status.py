@@ -170,7 +170,9 @@ def disconnect_client(server):
         os.listdir(where)
         before = {entry["id"] for entry in status(server)["connections"]}
         said = run(server.tool("control"), "--disconnect", "127.0.0.1").output
-        check(f"{len(before)} disconnected" in said, f"{said} for {before}")
+        # A client of the test before may come back for a moment just now.
+        count = re.fullmatch(r"(\d+) disconnected\s*", said)
+        check(count and int(count[1]) >= len(before), f"{said} for {before}")
         wait_for("the connections to end", lambda: not before & {entry["id"] for entry in status(server)["connections"]}, timeout=30)
         nobody = run(server.tool("control"), "--disconnect", "192.0.2.99", ok=False)
         check(nobody.status == 1 and "no such connection" in nobody.output, f"{nobody}")
