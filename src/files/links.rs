@@ -196,7 +196,7 @@ impl Removal {
         };
         let scope = self.tree.enter();
         let place = Place::of(files, root, &self.path);
-        match self.path.remove(&scope, &**self.tree.share.names(), root) {
+        match self.path.remove(&scope, self.tree.share.observer(), root) {
             Ok(()) => {
                 if let Some(place) = place {
                     let what = What::entry(Action::REMOVED, self.path.is_dir());

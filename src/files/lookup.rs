@@ -9,7 +9,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 
 use linux::cred::CredScope;
-use linux::name::{Name, RelPath, PATH_MAX};
+use linux::name::{Name, RelPath};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
 use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
@@ -107,13 +107,12 @@ fn follow(
 ) -> Result<Option<Path>, NtStatus> {
     let no_memory = NtStatus::INSUFFICIENT_RESOURCES;
     let root = share.directory().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL).map_err(|_| no_memory)?;
-    let way = parent.path_below(root, &mut buffer).map_err(status_of)?;
-    if way.is_empty() {
-        return walk(scope, share, root, name);
-    }
-    let way = core::str::from_utf8(way).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
-    let spelled = CString::try_from_fmt(fmt!("{way}/{name}")).map_err(|_| no_memory)?;
+    let spelled = parent.with_path_below(root, |way| {
+        let way = core::str::from_utf8(way).map_err(|_| NtStatus::OBJECT_NAME_NOT_FOUND)?;
+        let slash = if way.is_empty() { "" } else { "/" };
+        CString::try_from_fmt(fmt!("{way}{slash}{name}")).map_err(|_| no_memory)
+    });
+    let spelled = spelled.map_err(status_of)??;
     walk_spelled(scope, share, root, &spelled)
 }
 

@@ -65,9 +65,7 @@ impl NameTable {
         if self.is_full() {
             self.rebuild()?;
         }
-        let Some(at) = self.append(name)? else {
-            return Err(AllocError);
-        };
+        let at = self.append(name)?;
         self.take_slot(Slot { hash, at });
         self.count = self.count.saturating_add(1);
         Ok(())
@@ -130,7 +128,7 @@ impl NameTable {
             let Some(name) = self.name(slot.at) else {
                 continue;
             };
-            let at = fresh.append(name)?.ok_or(AllocError)?;
+            let at = fresh.append(name)?;
             fresh.take_slot(Slot {
                 hash: slot.hash,
                 at,
@@ -140,19 +138,18 @@ impl NameTable {
         Ok(())
     }
 
-    /// Puts a name behind the others, and says where; `None` for one that cannot be there.
-    fn append(&mut self, name: &[u8]) -> Result<Option<u32>, AllocError> {
-        let (Ok(at), Ok(len)) = (u32::try_from(self.bytes.len()), u8::try_from(name.len())) else {
-            return Ok(None);
-        };
+    /// Puts a name behind the others, and says where. It is an error if there is no place for it.
+    fn append(&mut self, name: &[u8]) -> Result<u32, AllocError> {
+        let at = u32::try_from(self.bytes.len()).map_err(|_| AllocError)?;
+        let len = u8::try_from(name.len()).map_err(|_| AllocError)?;
         if at >= GONE {
-            return Ok(None);
+            return Err(AllocError);
         }
         self.bytes
             .reserve(name.len().saturating_add(1), GFP_KERNEL)?;
         self.bytes.push(len, GFP_KERNEL)?;
         self.bytes.extend_from_slice(name, GFP_KERNEL)?;
-        Ok(Some(at))
+        Ok(at)
     }
 
     /// Takes the first free slot for one; there is one.

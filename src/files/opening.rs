@@ -396,7 +396,7 @@ fn place(
     let parameters = &target.parameters;
     let is_directory = parameters.makes_directory() || target.name.must_be_directory();
     let name = lookup::last_component(&target.name)?;
-    let observer = &**tree.share.names();
+    let observer = tree.share.observer();
     let raced = |error| {
         if error == EEXIST {
             Failure::Raced
@@ -451,7 +451,7 @@ fn require_parent(server: &Server, parent: &Path) -> Result<(), NtStatus> {
 /// Takes away a file whose maker was not let in, unless somebody else was.
 fn unmake(server: &Server, tree: &Tree, scope: &CredScope<'_>, path: &Path) {
     if let (None, Some(root)) = (server.files.find(path.inode_key()), tree.share.directory()) {
-        let _ = path.remove(scope, &**tree.share.names(), root);
+        let _ = path.remove(scope, tree.share.observer(), root);
     }
 }
 

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use linux::entries::Observer;
 use linux::path::Path;
 use smb_proto::ipc::{share_flag, ShareConfigResponse, Text, SHARE_NAME_SIZE};
 
@@ -93,6 +94,11 @@ impl Share {
     /// The indexes over the names of its directories, which are the server's.
     pub(crate) fn names(&self) -> &Arc<NameIndexes> {
         &self.names
+    }
+
+    /// Who is to be told of entries that come and go in the share.
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.names
     }
 
     pub(crate) fn allows_guests(&self) -> bool {

@@ -43,7 +43,7 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let observer = &**target.tree.share.names();
+    let observer = target.tree.share.observer();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
@@ -110,7 +110,7 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let observer = &**target.tree.share.names();
+    let observer = target.tree.share.observer();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
