@@ -42,7 +42,7 @@ def run_steps(server):
         show(f"dialect {seen['dialect']:#x}, {seen['cipher']}")
         step("copying a source tree in")
         os.makedirs("/tmp/tree")
-        run("tar", "-xf", "/work/data/small.tar", "-C", "/tmp/tree")
+        run("tar", "-xf", "/host/data/small.tar", "-C", "/tmp/tree")
         count = len(run("find", "/tmp/tree", "-type", "f").output.splitlines())
         run("cp", "-r", "/tmp/tree", f"{where}/tree", timeout=600)
         show(f"{count} files")
@@ -85,7 +85,7 @@ def shell(job):
     except Exception as problem:
         status = f"the server could not be started: {problem}"
     machine.write("/proc/sys/kernel/printk", "3")
-    path = "/work/tools" if job["server"] != "c" else servers.C_TOOLS
+    path = "/host/tools" if job["server"] != "c" else servers.C_TOOLS
     machine.write("/root/.bashrc", f"export PATH={path}:$PATH PS1='ksmbd-vm# '\n")
     sys.stdout.flush()
     fd = os.open("/dev/console", os.O_RDWR)

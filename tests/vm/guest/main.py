@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's main program: prepares the machine, then does the job that the host wrote into /work/job.json."""
+"""The guest's main program: prepares the machine, then does the job that the host wrote into /host/job.json."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from lib import events, machine, proc  # noqa: E402
 
 
 def main():
-    with open("/work/job.json", encoding="utf-8") as file:
+    with open("/host/job.json", encoding="utf-8") as file:
         job = json.load(file)
     events.open_channel()
     proc.set_patience(job.get("patience", 1))

@@ -152,7 +152,7 @@ def _tools():
             shutil.copy2(built, target)
     # The unit, for programs that lie where the guest has them.
     with open(f"{SRC}/mountd/ksmbd.service.in", encoding="utf-8") as template, open(f"{TOOLS_DIR}/ksmbd.service", "w", encoding="utf-8") as unit:
-        unit.write(template.read().replace("@SBINDIR@", "/work/tools"))
+        unit.write(template.read().replace("@SBINDIR@", "/host/tools"))
     # Manuals and completions, from the same definitions of the command lines.
     cargo("build", "--release", "-p", "ksmbd-tools", "--example", "manual", *locked(), what="building the manuals")
     shutil.rmtree(f"{BUILD}/manual", ignore_errors=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boots the stock kernel in an emulated machine on a read-only guest root, and listens to it.
 
-The root is a virtiofs of the cached guest; a second virtiofs, `work`, brings the guest's programs, the modules, the tools and the job,
+The root is a virtiofs of the cached guest; a second virtiofs, `host`, brings the guest's programs, the modules, the tools and the job,
 and takes the results. No initramfs, no KVM: the stock kernel runs under TCG everywhere alike.
 """
 
@@ -30,7 +30,7 @@ def patience():
 
 
 def _make_work(job, server):
-    """The folder that the guest sees as /work, made of bind mounts (this mount namespace ends with us)."""
+    """The folder that the guest sees as /host, made of bind mounts (this mount namespace ends with us)."""
     work = tempfile.mkdtemp(prefix="vm-", dir="/run")
     os.chmod(work, 0o755)
     build.stage(server, work)
@@ -82,10 +82,10 @@ class Machine:
             "-nodefaults", "-display", "none", "-no-reboot", "-device", "virtio-rng-pci",
             "-kernel", f"{build.KERNEL}/vmlinuz",
             # KUnit suites run when the test for them says so, and not at each loading of the module.
-            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check "
-            "init=/bin/sh -- -c \"mount -t virtiofs work /work; exec /work/guest/init\"",
+            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check log_buf_len=8M "
+            "init=/bin/sh -- -c \"mount -t virtiofs host /host; exec /host/guest/init\"",
         ]
-        args += self._share("root", "/guest") + self._share("work", self.work)
+        args += self._share("root", "/guest") + self._share("host", self.work)
         if self.disk != "0":
             os.makedirs("/build/disks", exist_ok=True)
             fd, self.disk_file = tempfile.mkstemp(dir="/build/disks")
@@ -101,7 +101,7 @@ class Machine:
         open(self.events, "wb").close()
         open(self.console, "wb").close()
         self.qemu_log = open(f"{self.folder}/qemu.log", "wb")
-        for child_socket in ("root", "work"):
+        for child_socket in ("root", "host"):
             end = time.monotonic() + 20
             while not os.path.exists(f"{self.folder}/{child_socket}.sock"):
                 if time.monotonic() > end or any(child.poll() is not None for child in self.children):

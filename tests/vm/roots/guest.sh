@@ -12,7 +12,7 @@ chroot "$root" sh -euc '
 	cd /
 	rm -rf /tmp/deb
 '
-mkdir -p "$root/work" "$root/overlay"
+mkdir -p "$root/host" "$root/overlay"
 rm -f "$root/etc/resolv.conf" "$root/etc/fstab" "$root/etc/mtab"
 ln -s /proc/self/mounts "$root/etc/mtab"
 printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"

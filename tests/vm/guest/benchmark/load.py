@@ -9,7 +9,7 @@ from lib.proc import Failure, Skip, run
 
 from .measure import data_file
 
-PROGRAM = "/work/clients/ksmbd-load"
+PROGRAM = "/host/clients/ksmbd-load"
 WHO = ["--user", f"{machine.USER}%{machine.PASSWORD}"]
 
 

@@ -7,7 +7,7 @@ import re
 BAD = re.compile(
     r"WARNING: |BUG: |Oops|kernel BUG|general protection|KASAN|UBSAN|Call Trace|blocked for more than|"
     r"rust_kernel: panicked|rust_panic|panicked at|left at unload|unreferenced object|refcount_t|list_(add|del) corruption|"
-    r"soft lockup|rcu.*(stall|detected)|Kernel panic|Bad page|double free|use-after-free|"
+    r"soft lockup|lines lost|rcu.*(stall|detected)|Kernel panic|Bad page|double free|use-after-free|"
     # lockdep, debug objects, reference trackers and KUnit of the debug kernel.
     r"possible (recursive|circular|irq lock inversion|irq-unsafe)|inconsistent lock state|bad unlock balance|lock held when returning|"
     r"still has locks held|held lock freed|INFO: trying to register non-static key|ODEBUG:|leaked reference|ref_tracker:.*has \d+/\d+ users|"

@@ -13,7 +13,7 @@ from . import machine, module, procfs
 from .proc import Failure, patient, run, tail, wait_for
 
 CONF_DIR = "/etc/ksmbd"
-OUR_TOOLS = "/work/tools"
+OUR_TOOLS = "/host/tools"
 C_TOOLS = "/opt/ksmbd-tools/usr/sbin"
 CONTROL = "/sys/class/ksmbd-control"
 PORT = 445

@@ -10,8 +10,8 @@ from lib.registry import Suite
 
 suite = Suite("hostile", cost=300, clients=True)
 ROOT = "/srv/smb/hostile"
-PROGRAM = "/work/clients/ksmbd-hostile"
-FOLDER = next(path for path in ("/work/expect", "/src/tests/expect") if os.path.isdir(path))
+PROGRAM = "/host/clients/ksmbd-hostile"
+FOLDER = next(path for path in ("/host/expect", "/src/tests/expect") if os.path.isdir(path))
 # Steps of the random mode, and its seeds: the same each time, so that a failure is this change's.
 RANDOM = {"random.first": (1, 3000), "random.second": (2, 3000)}
 NOT_OURS = {kind: "the cases expect this project's answers" for kind in ("c", "ours-tools", "samba")}

@@ -15,7 +15,7 @@ from lib.registry import Suite
 suite = Suite("torture", disk="1G", cost=300, memory=1536, cpus=1)
 ROOT = "/srv/smb/share"
 SECONDS = 240
-FOLDER = next(path for path in ("/work/expect", "/src/tests/expect") if os.path.isdir(path))
+FOLDER = next(path for path in ("/host/expect", "/src/tests/expect") if os.path.isdir(path))
 
 
 def expectations(name):
@@ -125,7 +125,7 @@ def case(test):
 def selected():
     """The tests that this machine is to run, in their order; on the host, where nothing is run, none."""
     try:
-        with open("/work/job.json", encoding="utf-8") as file:
+        with open("/host/job.json", encoding="utf-8") as file:
             names = json.load(file).get("tests", [])
     except FileNotFoundError:
         return []

@@ -26,13 +26,13 @@ def unpack_and_compare(_server):
     with client.mounted("share") as where:
         os.mkdir(f"{where}/tree")
         # Owners, modes and times are the client's mount options' business.
-        run("tar", "-xmf", "/work/data/large.tar", "-C", f"{where}/tree", "--no-same-owner", "--no-same-permissions", timeout=9000)
+        run("tar", "-xmf", "/host/data/large.tar", "-C", f"{where}/tree", "--no-same-owner", "--no-same-permissions", timeout=9000)
     machine.write("/proc/sys/vm/drop_caches", "3")
     with client.mounted("share") as where:
         count = int(sh(f"find {where}/tree -type f | wc -l", timeout=1800).output)
-        packed = int(sh("tar -tf /work/data/large.tar | wc -l", timeout=900).output)
+        packed = int(sh("tar -tf /host/data/large.tar | wc -l", timeout=900).output)
         check(count == packed, f"{count} of {packed} files arrived")
-        result = run("tar", "-df", "/work/data/large.tar", "-C", f"{where}/tree", ok=False, timeout=9000)
+        result = run("tar", "-df", "/host/data/large.tar", "-C", f"{where}/tree", ok=False, timeout=9000)
         ours = ("Mode differs", "Uid differs", "Gid differs", "Mod time differs")
         wrong = [line for line in result.output.splitlines() if not line.endswith(ours)]
         check(not wrong, f"differences: {wrong[:10]}")
