@@ -38,6 +38,11 @@ def arguments():
     return parser.parse_args()
 
 
+def builds(options, with_clients):
+    """Whether something of ours takes part."""
+    return options.server not in ("c", "samba") or with_clients
+
+
 def everything(options):
     """make test: each part's tests by name; one broken part does not hide the others."""
     report = Report()
@@ -48,7 +53,7 @@ def everything(options):
         gates.run(report)
         cargo.run(report)
         fuzz.run(report)
-    if options.server not in ("c", "samba") or with_clients:
+    if builds(options, with_clients):
         built = build.attempt(report, options.server, with_clients)
     if built and not narrowed:
         gates.judge(report, "install.files", install.problems)
@@ -61,7 +66,8 @@ def in_debug_kernel(options):
     """make test-debug: the tests of conf/debug.tests, or those selected, in the kernel that checks itself."""
     report = Report()
     patterns = () if options.full or options.suite or options.test else planner.debug_patterns()
-    if options.server in ("c", "samba") or build.attempt(report, options.server):
+    with_clients = any(suite.clients for suite, _ in planner.plan(options, patterns))
+    if not builds(options, with_clients) or build.attempt(report, options.server, with_clients):
         planner.run(report, options, patterns)
     return report.summary()
 
