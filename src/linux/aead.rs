@@ -5,7 +5,7 @@
 //! the lists.
 
 use crate::pages::PageVec;
-use crate::span::{Span, SpanMut};
+use crate::span::{linear_parts, Span, SpanMut};
 use crate::sys;
 use core::ffi::CStr;
 use core::mem::size_of;
@@ -414,24 +414,8 @@ impl List<'_> {
     /// Appends `len` mapped bytes at `at`, in whatever part of the kernel's address space.
     fn push_raw(&mut self, at: *const u8, len: usize) -> Result {
         self.len = self.len.checked_add(len).ok_or(EOVERFLOW)?;
-        let (mut at, mut left) = (at, len);
-        while left > 0 {
-            // SAFETY: spans are mapped memory.
-            let linear = unsafe { sys::ksmbd_linear_address(at.cast()) }.cast::<u8>();
-            if linear.is_null() {
-                return Err(EFAULT);
-            }
-            // Other mappings are contiguous only within a page.
-            let take = if core::ptr::eq(linear, at) {
-                left
-            } else {
-                left.min(PAGE_SIZE.saturating_sub(at as usize % PAGE_SIZE))
-            };
-            self.push_linear(linear, take)?;
-            at = at.wrapping_add(take);
-            left = left.saturating_sub(take);
-        }
-        Ok(())
+        // SAFETY: spans are mapped memory.
+        unsafe { linear_parts(at, len, |at, len| self.push_linear(at, len)) }
     }
 
     /// Appends `len` bytes of the direct mapping.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! AES-CMAC, AES-GCM and AES-CCM: keys prepared once, messages in any number of parts. All by the kernel's lib/crypto, but
-//! for AES-GCM and AES-CCM of all but short messages, which the crypto API's drivers encrypt several times as fast.
+//! AES-CMAC, AES-GCM and AES-CCM: keys prepared once, messages in any number of parts. By the kernel's lib/crypto; all but short
+//! messages by the crypto API's drivers, which are several times as fast.
 //!
 //! Used for signing ([MS-SMB2] 3.1.4.1; AES-GMAC is AES-GCM over associated data alone) and for encryption (3.1.4.3).
-//! Nothing here allocates but the preparation of a key, and those two once for a message.
+//! Nothing here allocates but the preparation of a key, and once a message that is not short.
 
 use crate::aead::{ccm_iv, gcm_iv, Aead};
+use crate::cbcmac::LongCmac;
+use crate::ccm::LongCcm;
 use crate::pages::PageVec;
 use crate::secret::{Secret, Wiped};
 use crate::span::{Span, SpanMut};
@@ -26,6 +28,7 @@ pub type Tag = [u8; TAG_LEN];
 pub struct CmacKey {
     // INVARIANT: prepared by the C key function.
     prepared: KBox<Wiped<{ sys::KSMBD_CMAC_KEY_SIZE }>>,
+    long: ForLong<LongCmac>,
 }
 
 impl CmacKey {
@@ -38,17 +41,35 @@ impl CmacKey {
         let mut prepared = KBox::new(Wiped::zeroed(), GFP_KERNEL)?;
         // SAFETY: `prepared` has the size and alignment of the C structure; `key` is valid for its length.
         to_result(unsafe { sys::ksmbd_cmac_key(prepared.ptr_mut(), key.as_ptr(), key.len()) })?;
-        Ok(CmacKey { prepared })
+        Ok(CmacKey {
+            prepared,
+            long: ForLong::new(key)?,
+        })
     }
 
     /// The MAC of `parts`, one after the other.
-    pub fn mac<'a, T: Into<Span<'a>>>(&self, parts: impl IntoIterator<Item = T>) -> Tag {
+    pub fn mac<'a>(&self, parts: impl Iterator<Item = Span<'a>> + Clone) -> Tag {
+        // Without memory or driver, the library's as well.
+        let long = (total(parts.clone()) >= CMAC_MIN)
+            .then(|| self.long.get(Self::by_driver))
+            .flatten();
+        match long.and_then(|long| long.mac(parts.clone()).ok()) {
+            Some(tag) => tag,
+            None => self.mac_of_short(parts),
+        }
+    }
+
+    fn by_driver(key: &[u8]) -> Result<LongCmac> {
+        LongCmac::new(key).and_then(|long| long.is_by_driver().then_some(long).ok_or(ENOENT))
+    }
+
+    /// The same by the library, whatever the length.
+    pub(crate) fn mac_of_short<'a>(&self, parts: impl Iterator<Item = Span<'a>>) -> Tag {
         let mut context = Wiped::<{ sys::KSMBD_CMAC_CTX_SIZE }>::zeroed();
         let mut tag = [0; TAG_LEN];
         // SAFETY: the context has the size and alignment of the C structure; the key is prepared and outlives the context.
         unsafe { sys::ksmbd_cmac_init(context.ptr_mut(), self.prepared.ptr()) };
         for part in parts {
-            let part = part.into();
             // SAFETY: the context is initialised; the span is mapped for its length.
             unsafe { sys::ksmbd_cmac_update(context.ptr_mut(), part.as_ptr(), part.len()) };
         }
@@ -56,6 +77,11 @@ impl CmacKey {
         unsafe { sys::ksmbd_cmac_final(context.ptr_mut(), tag.as_mut_ptr()) };
         tag
     }
+}
+
+/// Bytes of all parts together.
+fn total<'a>(parts: impl Iterator<Item = Span<'a>>) -> usize {
+    parts.fold(0, |len: usize, part| len.saturating_add(part.len()))
 }
 
 /// A message on its way through a cipher. Only in this file.
@@ -137,20 +163,20 @@ fn seal_behind<S: Stream>(
     Ok(stream)
 }
 
-/// What is needed for long messages: the crypto API's transform, made for the first of them, so that who has none does not
+/// What is needed for long messages: the crypto API's transforms, made for the first of them, so that who has none does not
 /// pay for it.
-struct ForLong {
+struct ForLong<T> {
     /// The key itself, in its first `key_len` bytes.
     key: KBox<Secret<KEY_MAX>>,
     key_len: usize,
     /// `None` when the kernel could not make it.
-    aead: SetOnce<Option<Aead>>,
+    made: SetOnce<Option<T>>,
 }
 
 /// Longest key of AES in bytes.
 const KEY_MAX: usize = 32;
 
-impl ForLong {
+impl<T> ForLong<T> {
     fn new(key: &[u8]) -> Result<Self> {
         let mut kept = KBox::new(Secret::zeroed(), GFP_KERNEL)?;
         let to = kept.expose_mut().iter_mut();
@@ -158,18 +184,18 @@ impl ForLong {
         Ok(ForLong {
             key: kept,
             key_len: key.len(),
-            aead: SetOnce::new(),
+            made: SetOnce::new(),
         })
     }
 
-    /// The transform, if there is one. The first call makes it.
-    fn get(&self, make: fn(&[u8]) -> Result<Aead>) -> Option<&Aead> {
-        if self.aead.as_ref().is_none() {
+    /// What `make` makes of the key, if it can. The first call makes it.
+    fn get(&self, make: fn(&[u8]) -> Result<T>) -> Option<&T> {
+        if self.made.as_ref().is_none() {
             let key = self.key.expose().get(..self.key_len)?;
             // Another thread may be first: this one is then dropped.
-            self.aead.populate(make(key).ok());
+            self.made.populate(make(key).ok());
         }
-        self.aead.as_ref()?.as_ref()
+        self.made.as_ref()?.as_ref()
     }
 }
 
@@ -177,7 +203,7 @@ impl ForLong {
 pub struct GcmKey {
     // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
     prepared: KBox<Wiped<{ sys::KSMBD_GCM_KEY_SIZE }>>,
-    long: ForLong,
+    long: ForLong<Aead>,
 }
 
 /// From how many bytes on an AES-GCM message takes the crypto API: the lists that describe a shorter one cost more than they
@@ -185,8 +211,10 @@ pub struct GcmKey {
 const GCM_MIN: usize = 64;
 /// The same for AES-GMAC.
 const GMAC_MIN: usize = 384;
+/// The same for AES-CMAC.
+const CMAC_MIN: usize = 256;
 /// The same for AES-CCM.
-const CCM_MIN: usize = 320;
+const CCM_MIN: usize = 192;
 
 /// Nonce of AES-GCM and AES-GMAC.
 pub type GcmNonce = [u8; 12];
@@ -355,10 +383,7 @@ impl GcmKey {
         nonce: &GcmNonce,
         parts: impl Iterator<Item = Span<'a>> + Clone,
     ) -> Result<Tag> {
-        let len = parts
-            .clone()
-            .fold(0, |len: usize, part| len.saturating_add(part.len()));
-        if let Some(aead) = self.aead(len, GMAC_MIN) {
+        if let Some(aead) = self.aead(total(parts.clone()), GMAC_MIN) {
             return aead.mac(&gcm_iv(nonce), parts);
         }
         Ok(self.start_with(nonce, parts).seal())
@@ -417,7 +442,25 @@ impl Stream for GcmStream<'_> {
 pub struct CcmKey {
     // INVARIANT: prepared by the C key function, with a tag length of `TAG_LEN`.
     prepared: KBox<Wiped<{ sys::KSMBD_CCM_KEY_SIZE }>>,
-    long: ForLong,
+    long: ForLong<ByDriver>,
+}
+
+/// Who does AES-CCM of long messages.
+enum ByDriver {
+    /// A driver for each half: a whole one is missing on x86, where the kernel puts one together from AES-CTR by a driver and a CBC-MAC by
+    /// the library.
+    Halves(LongCcm),
+    Whole(Aead),
+}
+
+impl ByDriver {
+    fn new(key: &[u8]) -> Result<Self> {
+        let halves = cfg!(CONFIG_X86_64).then(|| LongCcm::new(key).ok());
+        match halves.flatten().filter(LongCcm::is_by_driver) {
+            Some(halves) => Ok(ByDriver::Halves(halves)),
+            None => Aead::ccm(key).map(ByDriver::Whole),
+        }
+    }
 }
 
 /// Nonce of AES-CCM as SMB2 uses it. It leaves four bytes for the length: a message has less than 2^32 bytes.
@@ -441,12 +484,12 @@ impl CcmKey {
         })
     }
 
-    /// The crypto API's transform, if `len` bytes are enough for it.
-    fn aead(&self, len: usize) -> Option<&Aead> {
+    /// The crypto API's transforms, if `len` bytes are enough for them.
+    fn by_driver(&self, len: usize) -> Option<&ByDriver> {
         if len < CCM_MIN {
             return None;
         }
-        self.long.get(Aead::ccm)
+        self.long.get(ByDriver::new)
     }
 
     fn start(&self, nonce: &[u8], aad: &[u8], len: usize) -> Result<CcmStream<'_>> {
@@ -539,8 +582,14 @@ impl CcmKey {
         }
         let behind = pages.as_ref().map_or(0, |pages| pages.len());
         let len = message.len().checked_add(behind).ok_or(EOVERFLOW)?;
-        if let Some(aead) = self.aead(len) {
-            return aead.seal_in_place(&ccm_iv(nonce), aad, message, pages);
+        match self.by_driver(len) {
+            Some(ByDriver::Halves(halves)) => {
+                return halves.seal_in_place(nonce, aad, message, pages);
+            }
+            Some(ByDriver::Whole(aead)) => {
+                return aead.seal_in_place(&ccm_iv(nonce), aad, message, pages);
+            }
+            None => {}
         }
         let mut stream = self.start(nonce, aad, len)?;
         let pages = pages.into_iter().flat_map(PageVec::spans_mut);
@@ -558,8 +607,10 @@ impl CcmKey {
     ///
     /// `EBADMSG` when it is not: the content of `message` is then not to be used. Others as [`CcmKey::seal_in_place`].
     pub fn open(&self, nonce: &CcmNonce, aad: &[u8], message: &mut [u8], tag: &Tag) -> Result {
-        if let Some(aead) = self.aead(message.len()) {
-            return aead.open(&ccm_iv(nonce), aad, message, tag);
+        match self.by_driver(message.len()) {
+            Some(ByDriver::Halves(halves)) => return halves.open(nonce, aad, message, tag),
+            Some(ByDriver::Whole(aead)) => return aead.open(&ccm_iv(nonce), aad, message, tag),
+            None => {}
         }
         let mut stream = self.start(nonce, aad, message.len())?;
         let (at, len) = (message.as_mut_ptr(), message.len());

@@ -8,6 +8,8 @@ pub mod acl;
 pub mod address;
 mod aead;
 pub mod buffer;
+mod cbcmac;
+mod ccm;
 pub mod cipher;
 pub mod cred;
 #[cfg(CONFIG_KUNIT)]
@@ -29,6 +31,7 @@ pub mod path;
 pub mod procfs;
 pub mod random;
 pub mod secret;
+mod skcipher;
 mod slab;
 pub mod socket;
 pub mod span;

@@ -6,8 +6,11 @@
 //! keep the first promise (another process may be writing the file), fresh pages not the second. A [`Span`] or [`SpanMut`]
 //! promises only that the memory is mapped for its lifetime, and never lends its bytes to Rust code.
 
+use crate::sys;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
+use kernel::page::PAGE_SIZE;
+use kernel::prelude::*;
 
 /// Memory that may be read for the lifetime `'a`. Others may change its content meanwhile.
 #[derive(Clone, Copy)]
@@ -169,3 +172,38 @@ unsafe impl Send for Span<'_> {}
 unsafe impl Sync for Span<'_> {}
 // SAFETY: as above.
 unsafe impl Send for SpanMut<'_> {}
+
+/// Tells `each` the parts of the `len` bytes at `at`, in whatever part of the kernel's address space, one after the other: address in the
+/// direct mapping, where drivers and devices find them, and length.
+///
+/// # Errors
+///
+/// `EFAULT` for what is not there; those of `each`.
+///
+/// # Safety
+///
+/// They are mapped.
+pub(crate) unsafe fn linear_parts(
+    at: *const u8,
+    len: usize,
+    mut each: impl FnMut(*const u8, usize) -> Result,
+) -> Result {
+    let (mut at, mut left) = (at, len);
+    while left > 0 {
+        // SAFETY: the caller's promise.
+        let linear = unsafe { sys::ksmbd_linear_address(at.cast()) }.cast::<u8>();
+        if linear.is_null() {
+            return Err(EFAULT);
+        }
+        // Other mappings are contiguous only within a page.
+        let take = if ptr::eq(linear, at) {
+            left
+        } else {
+            left.min(PAGE_SIZE.saturating_sub(at as usize % PAGE_SIZE))
+        };
+        each(linear, take)?;
+        at = at.wrapping_add(take);
+        left = left.saturating_sub(take);
+    }
+    Ok(())
+}

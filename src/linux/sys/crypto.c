@@ -2,6 +2,7 @@
 #include <linux/build_bug.h>
 #include <linux/vmalloc.h>
 #include <crypto/aead.h>
+#include <crypto/skcipher.h>
 #include "crypto.h"
 
 #define KSMBD_ALIGNED(type) static_assert(__alignof__(type) <= 16)
@@ -252,6 +253,39 @@ int ksmbd_aead_encrypt(void *request, void *tfm, struct scatterlist *src, struct
 int ksmbd_aead_decrypt(void *request, void *tfm, struct scatterlist *src, struct scatterlist *dst, unsigned int len, unsigned int ad_len, u8 *nonce)
 {
 	return crypto_aead_decrypt(prepared(request, tfm, src, dst, len, ad_len, nonce));
+}
+
+void *ksmbd_skcipher_alloc(const char *name)
+{
+	return crypto_alloc_sync_skcipher(name, 0, 0);
+}
+
+void ksmbd_skcipher_free(void *tfm)
+{
+	crypto_free_sync_skcipher(tfm);
+}
+
+/* Whether it goes from block to block through a cipher: drivers of whole modes have names without parentheses. */
+bool ksmbd_skcipher_is_template(void *tfm)
+{
+	return strchr(crypto_tfm_alg_driver_name(crypto_sync_skcipher_tfm(tfm)), '(');
+}
+
+int ksmbd_skcipher_key(void *tfm, const u8 *key, unsigned int key_len)
+{
+	return crypto_sync_skcipher_setkey(tfm, key, key_len);
+}
+
+int ksmbd_skcipher_encrypt(void *tfm, u8 *dst, const u8 *src, unsigned int len, u8 *iv)
+{
+	SYNC_SKCIPHER_REQUEST_ON_STACK(request, tfm);
+	struct scatterlist from, to;
+
+	sg_init_one(&from, src, len);
+	sg_init_one(&to, dst, len);
+	skcipher_request_set_callback(request, CRYPTO_TFM_REQ_MAY_SLEEP, NULL, NULL);
+	skcipher_request_set_crypt(request, &from, src == dst ? &from : &to, len, iv);
+	return crypto_skcipher_encrypt(request);
 }
 
 void ksmbd_sg_set(struct scatterlist *sg, const void *at, unsigned int len)

@@ -13,6 +13,9 @@ use crate::Server;
 /// Bytes of the largest message.
 const ROOM: usize = 1 << 14;
 
+/// Bytes that a read asks for: the ciphers of long messages then have served.
+const LONG: u32 = 4096;
+
 /// Connections of all sessions: servers do not take any number on one.
 const CARRIERS: usize = 20;
 
@@ -28,7 +31,8 @@ struct Held<'a> {
     opens: usize,
 }
 
-/// Does what each line of standard input asks for, and answers `held`. Opens are of files named `opens\0` and so on.
+/// Does what each line of standard input asks for, and answers `held`. Opens are of files named `opens\0` and so on; reads are of a
+/// message that is not short, of the file `data`.
 ///
 /// # Errors
 ///
@@ -67,6 +71,15 @@ impl Held<'_> {
                 setup.first(conn)?;
                 let who = self.server.target()?.who;
                 self.sessions.push(setup.second(conn, &who)?);
+            }
+            "reads" => {
+                let file = self.client.create(&NewFile {
+                    access: access::READ,
+                    disposition: Disposition::OPEN,
+                    ..NewFile::named("data")
+                })?;
+                self.client.read(file, 0, LONG)?;
+                self.client.close(file)?;
             }
             "opens" => {
                 let name = format!(r"opens\{}", self.opens);

@@ -9,14 +9,16 @@ from lib.proc import Skip, run
 
 from .case import PROTECTIONS
 from .load import Holder
+from .measure import data_file
 
 MODALIAS = "/sys/devices/system/cpu/modalias"
 # Templates that a host has loaded as soon as anybody asked for them, so that no first request pays for it.
 TEMPLATES = ("gcm", "ccm", "cmac", "hmac", "ctr")
 
-# What the names of an algorithm's implementations contain.
+# What the names of an algorithm's implementations contain, with those of the modes that it can be put together from.
 MODES = {
-    "hmac-sha256": "sha256", "aes-cmac": "cmac", "aes-gmac": "gcm", "aes-128-ccm": "ccm", "aes-256-ccm": "ccm", "aes-128-gcm": "gcm", "aes-256-gcm": "gcm",
+    "hmac-sha256": "sha256", "aes-cmac": "cmac|cbc-", "aes-gmac": "gcm", "aes-128-ccm": "ccm|cbc-|ctr-", "aes-256-ccm": "ccm|cbc-|ctr-",
+    "aes-128-gcm": "gcm", "aes-256-gcm": "gcm",
 }
 
 
@@ -46,8 +48,8 @@ def in_use():
 
 
 def describe(results, kind):
-    """Notes, for each way to protect, which of /proc/crypto's implementations somebody holds while a session of the load generator, which
-    holds none itself, is protected so."""
+    """Notes, for each way to protect, which of /proc/crypto's implementations somebody holds once a session of the load generator, which
+    holds none itself, has read something that was protected so."""
     if kind == "samba":
         results.note("cryptography in user space, by GnuTLS")
         return
@@ -55,13 +57,13 @@ def describe(results, kind):
         if protection == "plain":
             continue
         try:
-            with Holder(protection) as holder:
-                holder.add("opens", 0)
+            with data_file(), Holder(protection) as holder:
+                holder.add("reads", 1)
                 now = in_use()
         except Skip as reason:
             results.note(f"{protection}: n/a ({reason})")
             continue
-        held = sorted(driver for driver, count in now.items() if re.search(rf"\b{MODES[protection]}", driver) and count > 1)
+        held = sorted(driver for driver, count in now.items() if re.search(rf"\b({MODES[protection]})", driver) and count > 1)
         results.note(f"{protection}: {', '.join(held) if held else 'the crypto library of the kernel, which is not in /proc/crypto'}")
 
 

@@ -5,6 +5,7 @@ whoever comes next is served."""
 import contextlib
 import os
 import re
+import shutil
 import socket
 import struct
 
@@ -35,6 +36,8 @@ def start(server):
     for name in ("data", "beside"):
         machine.write(f"{ROOT}/{name}", name)
         os.chmod(f"{ROOT}/{name}", 0o666)
+        # Rights that only an owner has are asked for, too.
+        shutil.chown(f"{ROOT}/{name}", machine.USER)
     for kind in KINDS:
         _faults.setdefault(kind, Faults(kind)).prepare()
 
