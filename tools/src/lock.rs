@@ -4,8 +4,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -19,7 +20,7 @@ const NAME: &[u8] = b"mountd";
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    _file: Flock<File>,
+    _file: Option<Flock<File>>,
 }
 
 /// Why the lock could not be taken.
@@ -36,35 +37,89 @@ pub enum LockError {
 impl Lock {
     /// Makes the lock file with this process's id. A file whose process is gone is taken over.
     ///
+    /// The file appears with its content and held, so that nobody takes another's for one that was left behind, however many start at a
+    /// time.
+    ///
     /// # Errors
     ///
     /// [`LockError`].
     pub fn take(path: &Path) -> Result<Self, LockError> {
+        let made = Made::beside(path)?;
         loop {
-            let made = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o644)
-                .open(path);
-            let file = match made {
-                Ok(file) => file,
+            match fs::hard_link(&made.path, path) {
+                Ok(()) => return Ok(made.appeared(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     if let Some(holder) = holder(path) {
                         return Err(LockError::Held(holder.as_raw()));
                     }
-                    remove_if_there(path)?;
-                    continue;
+                    remove_left(path)?;
                 }
                 Err(error) => return Err(error.into()),
-            };
-            let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-                .map_err(|(_, errno)| io::Error::from(errno))?;
-            file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
-            return Ok(Lock {
-                path: path.to_path_buf(),
-                _file: file,
-            });
+            }
         }
+    }
+}
+
+/// A lock file under another name, which goes with this.
+struct Made {
+    path: PathBuf,
+    file: Option<Flock<File>>,
+}
+
+impl Made {
+    fn beside(path: &Path) -> io::Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let id = std::process::id();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{id}.{number}"));
+        let path = PathBuf::from(name);
+        // Left by a process of the same number that was killed just here.
+        remove_if_there(&path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&path)?;
+        let mut made = Made { path, file: None };
+        let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, errno)| io::Error::from(errno))?;
+        file.write_all(format!("{id}\n").as_bytes())?;
+        made.file = Some(file);
+        Ok(made)
+    }
+
+    /// The lock, now that the file has its own name.
+    fn appeared(mut self, path: &Path) -> Lock {
+        Lock {
+            path: path.to_path_buf(),
+            _file: self.file.take(),
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.path) {
+            log::warn!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Removes a lock file that nobody holds, and no other that has taken its place meanwhile.
+fn remove_left(path: &Path) -> io::Result<()> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    // Who removes it holds it: another that was about to then finds that it is gone.
+    let Ok(file) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
+        return Ok(());
+    };
+    match fs::metadata(path) {
+        Ok(now) if now.ino() == file.metadata()?.ino() => remove_if_there(path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -168,6 +223,34 @@ mod tests {
         );
         drop(lock);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn many_at_a_time_are_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        for content in [None, Some("999999999"), Some("")]
+            .into_iter()
+            .cycle()
+            .take(150)
+        {
+            if let Some(content) = content {
+                fs::write(&path, content).unwrap();
+            }
+            let together = std::sync::Barrier::new(8);
+            let taken: Vec<_> = std::thread::scope(|scope| {
+                let take = || {
+                    together.wait();
+                    Lock::take(&path)
+                };
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let held = |one: &&Result<Lock, LockError>| matches!(one, Err(LockError::Held(_)));
+            assert_eq!(taken.iter().filter(held).count(), 7, "{taken:?}");
+            drop(taken);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]
