@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! READ, [MS-SMB2] 2.2.19 and 2.2.20, and the RDMA channel information that READ and WRITE share.
+//! READ, [MS-SMB2] 2.2.19 and 2.2.20.
 
 use zerocopy::little_endian::{U16, U32};
 use zerocopy_derive::{Immutable, IntoBytes, Unaligned};
 
 use crate::body::{self, len16, len32, size};
 use crate::header::FileId;
-use crate::wire::{Full, Malformed, Parsed, Reader, Writer, Written};
+use crate::wire::{Full, Parsed, Reader, Writer, Written};
 
 const REQUEST_SIZE: u16 = 49;
 const REPLY_SIZE: u16 = 17;
@@ -40,61 +40,6 @@ open_enum! {
         /// By RDMA, transformed.
         RDMA_TRANSFORM = 3;
     }
-}
-
-/// A client's buffer for RDMA, SMB_DIRECT_BUFFER_DESCRIPTOR_V1 of [MS-SMBD] 2.2.3.1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BufferDescriptor {
-    /// Address.
-    pub offset: u64,
-    /// Steering tag.
-    pub token: u32,
-    /// Bytes.
-    pub length: u32,
-}
-
-impl BufferDescriptor {
-    /// Length on the wire in bytes.
-    pub const LEN: usize = 16;
-
-    fn read(r: &mut Reader<'_>) -> Parsed<Self> {
-        Ok(BufferDescriptor {
-            offset: r.u64()?,
-            token: r.u32()?,
-            length: r.u32()?,
-        })
-    }
-
-    /// Appends the descriptor.
-    pub fn write(&self, w: &mut Writer<'_>) -> Written {
-        w.u64(self.offset)?;
-        w.u32(self.token)?;
-        w.u32(self.length)
-    }
-}
-
-/// Iterates over the descriptors of a channel information buffer; a rest that is too short for one is ignored.
-#[derive(Clone, Debug)]
-pub struct BufferDescriptors<'a>(Reader<'a>);
-
-impl Iterator for BufferDescriptors<'_> {
-    type Item = BufferDescriptor;
-
-    fn next(&mut self) -> Option<BufferDescriptor> {
-        BufferDescriptor::read(&mut self.0).ok()
-    }
-}
-
-/// The descriptors in `info`, the channel information of [`Channel::RDMA_V1`] and [`Channel::RDMA_V1_INVALIDATE`].
-///
-/// # Errors
-///
-/// [`Malformed`] unless `info` holds whole descriptors, and one at least.
-pub fn buffer_descriptors(info: &[u8]) -> Parsed<BufferDescriptors<'_>> {
-    if info.is_empty() || info.len() & (BufferDescriptor::LEN - 1) != 0 {
-        return Err(Malformed);
-    }
-    Ok(BufferDescriptors(Reader::new(info)))
 }
 
 /// A READ request.

@@ -18,12 +18,13 @@ use smb_proto::read::Channel;
 use smb_proto::security::{AccessMask, Sid};
 use smb_proto::status::NtStatus;
 use smb_proto::time::FileTime;
-use smb_proto::transform::{self, Compressed, Pattern, Payload};
+use smb_proto::transform;
 use smb_proto::unicode::Utf16;
 use smb_proto::wire::{Reader, Writer};
 use smb_proto::{
     chain, change_notify, close, create, error, flush, ioctl, lock, negotiate, oplock_break,
-    query_directory, query_info, read, session_setup, set_info, smb1, tree_connect, trivial, write,
+    query_directory, query_info, read, session_setup, set_info, smb1, smb_direct, tree_connect,
+    trivial, write,
 };
 
 fn file_id() -> impl Strategy<Value = FileId> {
@@ -393,7 +394,7 @@ proptest! {
         let mut w = Writer::new(&mut info);
         let descriptors: Vec<_> = descriptors
             .into_iter()
-            .map(|(offset, token, length)| read::BufferDescriptor { offset, token, length })
+            .map(|(offset, token, length)| smb_direct::BufferDescriptor { offset, token, length })
             .collect();
         for descriptor in &descriptors {
             descriptor.write(&mut w).expect("room");
@@ -413,8 +414,8 @@ proptest! {
         let parsed = read::Request::parse(&pdu);
         prop_assert_eq!(parsed, Ok(request));
         if !info.is_empty() {
-            prop_assert!(read::buffer_descriptors(&info).expect("whole ones").eq(descriptors));
-            prop_assert!(read::buffer_descriptors(&info[1..]).is_err());
+            prop_assert!(smb_direct::BufferDescriptors::parse(&info).expect("whole ones").eq(descriptors));
+            prop_assert!(smb_direct::BufferDescriptors::parse(&info[1..]).is_err());
         }
         let reply = read::Reply { data_remaining: fields.4, data: &data };
         let pdu = message(Command::Read, Way::Reply, |w| reply.write(w));
@@ -661,46 +662,6 @@ proptest! {
         prop_assert_eq!((header.session_id(), *header.nonce(), *header.signature()), (session, nonce, tag));
         frame.push(0);
         prop_assert!(transform::Header::parse(&frame).is_err(), "longer than it says");
-    }
-
-    #[test]
-    fn compressions(
-        plain in data(),
-        data in data(),
-        original in any::<u32>(),
-        payloads in vec((0u16..6, any::<u32>(), data()), 1..6),
-    ) {
-        let mut bytes = vec![0; 4096];
-        let mut w = Writer::new(&mut bytes);
-        Compressed::write_unchained(&mut w, CompressionAlgorithm::LZ4, original, plain.len()).expect("room");
-        w.bytes(&plain).expect("room");
-        w.bytes(&data).expect("room");
-        let parsed = Compressed::parse(w.written()).expect("parses");
-        let algorithm = CompressionAlgorithm::LZ4;
-        prop_assert_eq!(parsed, Compressed::Unchained { algorithm, original_size: original, plain: &plain, data: &data });
-
-        let payloads: Vec<_> = payloads
-            .iter()
-            .map(|(algorithm, number, data)| match CompressionAlgorithm(*algorithm) {
-                CompressionAlgorithm::NONE => Payload::Plain(data),
-                CompressionAlgorithm::PATTERN_V1 => {
-                    Payload::Pattern(Pattern { byte: 7, repetitions: *number })
-                }
-                algorithm => Payload::Compressed { algorithm, original_size: *number, data },
-            })
-            .collect();
-        let mut w = Writer::new(&mut bytes);
-        Compressed::write_chained(&mut w, original).expect("room");
-        for (index, payload) in payloads.iter().enumerate() {
-            payload.write(&mut w, index == 0).expect("room");
-        }
-        match Compressed::parse(w.written()).expect("parses") {
-            Compressed::Chained { original_size, payloads: parsed } => {
-                prop_assert_eq!(original_size, original);
-                prop_assert!(parsed.eq(payloads));
-            }
-            Compressed::Unchained { .. } => prop_assert!(false, "it is chained"),
-        }
     }
 
     #[test]

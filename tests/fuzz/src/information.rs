@@ -157,7 +157,6 @@ pub fn fsctl(data: &[u8]) {
     if let Ok(time) = SnapshotTime::from_token(data) {
         assert_eq!(SnapshotTime::from_token(&time.token()), Ok(time));
     }
-    let _ = smb_proto::read::buffer_descriptors(data).map(Iterator::count);
 }
 
 /// Messages between the module and the daemon, both ways.

@@ -7,9 +7,9 @@ use smb_proto::header::{Command, FrameKind, Header, HeaderFlags};
 use smb_proto::status::NtStatus;
 use smb_proto::wire::{Malformed, Parsed, Writer, Written};
 use smb_proto::{
-    chain, change_notify, close, create, create_context, error, flush, ioctl, lock, negotiate,
-    oplock_break, query_directory, query_info, read, session_setup, set_info, smb1, transform,
-    tree_connect, trivial, write,
+    chain, change_notify, close, compression, create, create_context, error, flush, ioctl, lock,
+    negotiate, oplock_break, query_directory, query_info, read, session_setup, set_info, smb1,
+    smb_direct, transform, tree_connect, trivial, write,
 };
 
 /// Which way a message goes.
@@ -109,7 +109,7 @@ fn rewrite_request(command: Command, pdu: &[u8], w: &mut Writer<'_>) -> Parsed<(
         Command::Flush => fits(flush::Request::parse(pdu)?.write(w)),
         Command::Read => {
             let request = read::Request::parse(pdu)?;
-            if let Ok(descriptors) = read::buffer_descriptors(request.channel_info) {
+            if let Ok(descriptors) = smb_direct::BufferDescriptors::parse(request.channel_info) {
                 descriptors.for_each(drop);
             }
             fits(request.write(w));
@@ -231,12 +231,14 @@ pub(crate) fn digest(frame: &[u8]) -> usize {
         if let Ok(header) = transform::Header::parse(frame) {
             header.aad();
         }
-        if let Ok(transform::Compressed::Chained { payloads, .. }) =
-            transform::Compressed::parse(frame)
-        {
-            assert!(payloads
-                .map(|payload| payload.original_size())
-                .all(|size| size <= 1 << 32));
+        let accepted = compression::Accepted {
+            algorithms: compression::Algorithms::ALL,
+            chained: true,
+            max_segment: 1 << 20,
+        };
+        if let Ok(compressed) = compression::Compressed::parse(frame, &accepted) {
+            let mut message = vec![0; compressed.original_len()];
+            let _ = compressed.expand(&mut compression::Scratch::new(), &mut message);
         }
     }
     let Ok(chain) = chain::split(frame) else {
