@@ -10,6 +10,7 @@
 //! parse to the same again after they were parsed and written.
 
 mod calls;
+mod compression;
 mod daemon;
 mod discovery;
 mod information;
@@ -17,6 +18,7 @@ mod messages;
 pub mod seeds;
 
 pub use calls::calls;
+pub use compression::{compression, smb_direct};
 pub use daemon::{config, netlink, rpc, users};
 pub use discovery::discovery;
 pub use information::{fsctl, information, ipc, names, security};

@@ -13,11 +13,14 @@ fn frames() -> Vec<Vec<u8>> {
         .lines()
         .filter_map(|line| line.split_once(' '))
         .filter(|(way, _)| matches!(*way, ">" | "<"))
-        .map(|(_, hex)| {
-            (0..hex.len() / 2)
-                .filter_map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
-                .collect()
-        })
+        .map(|(_, hex)| unhex(hex))
+        .collect()
+}
+
+/// The bytes of a hexadecimal line.
+pub(crate) fn unhex(line: &str) -> Vec<u8> {
+    (0..line.len() / 2)
+        .filter_map(|at| u8::from_str_radix(line.get(at * 2..at * 2 + 2)?, 16).ok())
         .collect()
 }
 
@@ -246,6 +249,8 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         .into(),
         "rpc" => rpc(),
         "calls" => crate::calls::seeds(),
+        "compression" => crate::compression::compression_seeds(),
+        "smb_direct" => crate::compression::smb_direct_seeds(),
         "discovery" => crate::discovery::seeds(),
         "netlink" => (0..30u8)
             .flat_map(|command| [after(command, &[0; 64]), after(command, &[b'a'; 1100])])
