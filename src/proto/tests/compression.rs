@@ -109,6 +109,11 @@ fn recorded_data_expand_to_no_other_size_and_from_no_part() {
     }
 }
 
+/// Whether Miri would take minutes for as many bytes.
+fn too_long(len: usize) -> bool {
+    cfg!(miri) && len > 1000
+}
+
 #[test]
 fn lz77_lengths() {
     // A byte, then a match of distance 1, with the length in each of its forms, and flags for the rest.
@@ -125,6 +130,9 @@ fn lz77_lengths() {
         (&[7, 0, 15, 255, 255, 255], 65538),
         (&[7, 0, 15, 255, 0, 0, 0, 0, 1, 0], 65539),
     ] {
+        if too_long(len) {
+            continue;
+        }
         let data = with(tail);
         assert_eq!(expand(Codec::Lz77, &data, len + 1), Ok(vec![b'a'; len + 1]));
         assert!(
@@ -338,6 +346,9 @@ fn huffman_lengths() {
         (&[255, 255, 255], 65538),
         (&[255, 0, 0, 0, 0, 1, 0], 65539),
     ] {
+        if too_long(len) {
+            continue;
+        }
         let expanded = expand(Codec::Lz77Huffman, &with(tail), len + 1);
         assert!(expanded == Ok(vec![b'a'; len + 1]), "{tail:?}");
         assert!(
@@ -355,14 +366,14 @@ fn huffman_lengths() {
 
 #[test]
 fn compressors_report_full() {
-    let data: Vec<u8> = (0..1000u32).map(|n| (n * n % 251) as u8).collect();
+    let data: Vec<u8> = (0..200u32).map(|n| (n * n % 251) as u8).collect();
     for compress in [lznt1::compress, lz77::compress, lz4::compress] {
         let mut table = Box::new(MatchTable::new());
         let mut room = vec![0; 4096];
         let mut w = Writer::new(&mut room);
         compress(&data, &mut table, &mut w).expect("room");
         let len = w.len();
-        for room_len in (0..len).step_by(7) {
+        for room_len in (0..len).step_by(19) {
             let mut w = Writer::new(&mut room[..room_len]);
             assert_eq!(compress(&data, &mut table, &mut w), Err(Full));
         }
@@ -702,7 +713,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_data_are_harmless(vector in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+    fn recorded_data_changed_are_harmless(vector in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
         static VECTORS: LazyLock<Vec<Vector>> = LazyLock::new(vectors);
         let vectors = &VECTORS;
         let (codec, original, data) = &vectors[vector.index(vectors.len())];
