@@ -27,6 +27,7 @@ use smb_proto::wire::Malformed;
 
 use linux::address::AddressText;
 use linux::buffer::Buffer;
+use linux::pages::PageVec;
 use linux::socket::TcpStream;
 use linux::time;
 
@@ -71,6 +72,8 @@ impl Standing {
 /// A request frame as it came, later decrypted in place.
 pub(crate) struct Frame {
     buffer: Buffer,
+    /// Data of a WRITE that came in pages, and are not in the buffer: they follow the fixed part of the request.
+    taken: PageVec,
     start: usize,
     end: usize,
     /// Counts against the connection's load until dropped.
@@ -132,6 +135,15 @@ impl Drop for FrameLoad {
 }
 
 impl Frame {
+    /// [`Self::bytes`], and the first data of a WRITE, which they lack: mostly none.
+    pub(crate) fn parts(&mut self) -> (&[u8], &mut PageVec) {
+        let bytes = self.buffer.as_slice();
+        (
+            bytes.get(self.start..self.end).unwrap_or(&[]),
+            &mut self.taken,
+        )
+    }
+
     /// The request's bytes, from the protocol id on.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer

@@ -6,8 +6,10 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
+use linux::pages::PageVec;
 use linux::span::Span;
 use linux::time;
+use smb_proto::write;
 
 use super::{Connection, Frame};
 use crate::server::config::Kerberos;
@@ -25,6 +27,8 @@ const LOGIN_TIMEOUT_MS: u64 = 60_000;
 /// How long any frame may take to arrive, ms, and the rate at which a large one must arrive besides.
 const FRAME_TIME_MS: u64 = 7_000;
 const MIN_BYTES_PER_MS: u64 = 16;
+/// The smallest frame whose data may stay in the pages that they came in: below, the copy costs less.
+const MIN_BY_REFERENCE: usize = 32 << 10;
 /// Bytes that are received ahead: the transport's length and a whole small request take one call.
 const AHEAD: usize = 256;
 
@@ -42,13 +46,22 @@ impl Inbox {
 
     /// Takes what fits into `to`; the number of bytes.
     fn take(&mut self, to: &mut [u8]) -> usize {
-        let here = self.bytes.get(self.start..self.end).unwrap_or(&[]);
-        let count = Span::from(here).copy_to(to);
+        let count = Span::from(self.peek()).copy_to(to);
         self.start = self.start.saturating_add(count);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
         count
+    }
+
+    /// What was received.
+    fn peek(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Forgets all but the first `count` bytes.
+    fn truncate(&mut self, count: usize) {
+        self.end = self.end.min(self.start.saturating_add(count));
     }
 
     /// Receives until there are four bytes.
@@ -135,8 +148,10 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
         return Err(EPROTO);
     }
     let load = conn.admit(len).ok_or(ECONNRESET)?;
-    let mut buffer = conn.server.buffers.get(len)?;
-    buffer.append_with(len, |room| {
+    let taken = take_data(conn, inbox, len).map_err(|_| ECONNRESET)?;
+    let rest = len.saturating_sub(taken.len());
+    let mut buffer = conn.server.buffers.get(rest)?;
+    buffer.append_with(rest, |room| {
         let here = inbox.take(room);
         if let Some(rest) = room.get_mut(here..).filter(|rest| !rest.is_empty()) {
             // A peer that stops in the middle of a frame is given one timeout, and one that trickles not for ever: the buffer
@@ -151,9 +166,39 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
     conn.traffic.came(len);
     Ok(Frame {
         buffer,
+        taken,
         start: 0,
-        end: len,
+        end: rest,
         load,
         reserved: 0,
     })
+}
+
+/// Takes the data of a large WRITE in the pages that they came in, from where they are written to the file without another copy:
+/// of a frame of `len` bytes, as many as suit. Nothing of a frame that is to be verified or decrypted, since a sender on this machine
+/// may still be able to change them.
+fn take_data(conn: &Connection, inbox: &mut Inbox, len: usize) -> Result<PageVec> {
+    let mut pages = PageVec::new();
+    if len < MIN_BY_REFERENCE {
+        return Ok(pages);
+    }
+    let Some((at, ahead)) =
+        write::data_alone(inbox.peek(), len).and_then(|at| Some((at, inbox.peek().get(at..)?)))
+    else {
+        return Ok(pages);
+    };
+    if !ahead.is_empty() {
+        pages = PageVec::alloc(ahead.len())?;
+        pages.fill(ahead);
+    }
+    let left = len.saturating_sub(inbox.len());
+    if conn
+        .transport
+        .take_pages(&mut pages, left, time_for(left))?
+        == 0
+    {
+        return Ok(PageVec::new());
+    }
+    inbox.truncate(at);
+    Ok(pages)
 }

@@ -4,7 +4,9 @@
 //! Nothing else moves file data for clients.
 
 use kernel::prelude::*;
+use kernel::sync::Arc;
 
+use linux::buffer::{Buffer, BufferPool};
 use linux::cred::CredScope;
 use linux::file::{File, ReadMode, WriteMode};
 use linux::pages::PageVec;
@@ -76,21 +78,75 @@ pub(crate) fn read_into(
     Ok(done)
 }
 
+/// What a client writes: first bytes in pages, and then some in a row; mostly one of both is empty.
+pub(crate) struct Payload<'a> {
+    /// Given back as they are written.
+    pub(crate) pages: &'a mut PageVec,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Payload<'_> {
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.pages.len().saturating_add(self.bytes.len())
+    }
+}
+
+/// The bytes of `pages` and then `bytes`, in a row; `None` when they are already.
+pub(crate) fn gather(
+    pool: &Arc<BufferPool>,
+    pages: &PageVec,
+    bytes: &[u8],
+) -> Result<Option<Buffer>, NtStatus> {
+    if pages.is_empty() {
+        return Ok(None);
+    }
+    let gather = || {
+        let mut row = pool.get(pages.len().saturating_add(bytes.len()))?;
+        row.append_with(pages.len(), |room| Ok::<_, Error>(pages.copy_to(room)))?;
+        row.extend_from_slice(bytes)?;
+        Ok::<_, Error>(row)
+    };
+    gather()
+        .map(Some)
+        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)
+}
+
+/// Bytes that are written from pages at a time. The pages are given back in between: more of them at once the allocator
+/// would take apart, to put them together again for the next request.
+const STEP: usize = 1 << 20;
+
 /// Writes all of `data` at `offset`.
 pub(crate) fn write(
     scope: &CredScope<'_>,
     file: &File,
     offset: u64,
-    data: &[u8],
+    data: Payload<'_>,
     mode: WriteMode,
 ) -> Result<(), NtStatus> {
-    let mut done = 0;
-    while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
-        let at = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
-        match file.write(scope, rest, at, mode).map_err(status_of)? {
-            0 => return Err(NtStatus::UNEXPECTED_IO_ERROR),
-            more => done = done.saturating_add(more),
+    let step = match mode {
+        WriteMode::Cached => STEP,
+        // Each step would wait for the disk.
+        WriteMode::Through => usize::MAX,
+    };
+    let Payload { pages, mut bytes } = data;
+    let mut at = offset;
+    while !(pages.is_empty() && bytes.is_empty()) {
+        let wrote = if pages.is_empty() {
+            file.write(scope, bytes, at, mode)
+        } else {
+            file.write_pages(scope, pages, step, at, mode)
+        };
+        let wrote = wrote.map_err(status_of)?;
+        if wrote == 0 {
+            return Err(NtStatus::UNEXPECTED_IO_ERROR);
         }
+        if pages.is_empty() {
+            bytes = bytes.get(wrote..).unwrap_or(&[]);
+        } else {
+            pages.advance(wrote);
+        }
+        at = at.saturating_add(u64::try_from(wrote).unwrap_or(u64::MAX));
     }
     Ok(())
 }
@@ -152,6 +208,7 @@ fn copy_through_memory(
         match to.write_pages(
             scope,
             &pages,
+            pages.len(),
             to_at.saturating_add(distance),
             WriteMode::Cached,
         ) {

@@ -14,7 +14,6 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::{
     error::{code::*, from_err_ptr, to_result},
-    page::PAGE_SIZE,
     prelude::*,
 };
 
@@ -319,7 +318,7 @@ impl File {
         unsafe { self.write_iter(&mut iter, pos, mode) }
     }
 
-    /// Writes the payload of `pages` at `pos`, or at the end if opened so, and returns how much was written.
+    /// Writes the first `limit` bytes of the payload of `pages` at `pos`, or at the end if opened so, and returns how much was written.
     ///
     /// # Errors
     ///
@@ -328,11 +327,12 @@ impl File {
         &self,
         _scope: &CredScope<'_>,
         pages: &PageVec,
+        limit: usize,
         pos: u64,
         mode: WriteMode,
     ) -> Result<usize> {
         let mut iter = sys::iov_iter::default();
-        let (vecs, len) = (pages.as_bvecs(), pages.len());
+        let (vecs, len) = (pages.as_bvecs(), pages.len().min(limit));
         // SAFETY: the elements hold at least `len` bytes, and the vector outlives the use of `iter` in this function.
         unsafe { sys::iov_iter_bvec(&mut iter, sys::ITER_SOURCE, vecs.as_ptr(), vecs.len(), len) };
         // SAFETY: the payload may be read.
@@ -628,17 +628,11 @@ unsafe extern "C" fn take_page(
 ) -> c_int {
     // SAFETY: by the caller's promise.
     let pages = unsafe { &mut *ctx.cast::<PageVec>() };
-    let (mut page, mut offset) = (page, offset as usize);
-    if offset >= PAGE_SIZE {
-        // SAFETY: the bytes lie in one folio, whose pages follow each other.
-        page = unsafe { sys::ksmbd_nth_page(page, offset / PAGE_SIZE) };
-        offset %= PAGE_SIZE;
-    }
     let Some(page) = NonNull::new(page) else {
         return EIO.to_errno();
     };
     // SAFETY: the pipe has a reference to the page and confirmed its content.
-    match unsafe { pages.push_ref(page, offset, len as usize) } {
+    match unsafe { pages.push_ref(page, offset as usize, len as usize) } {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
     }

@@ -21,9 +21,12 @@ const BATCH: usize = 32;
 /// Its pages either are all its own ([`PageVec::alloc`]) and are filled from the front, or others have them too, as those of
 /// the page cache ([`PageVec::push_ref`]), and are only read.
 pub struct PageVec {
-    // INVARIANT: each element owns a reference to its page, and lies within the folio of that page.
+    // INVARIANT: each element from `first` on owns a reference to its page, and lies within the folio of that page.
     vecs: KVec<bindings::bio_vec>,
-    /// Sum of the lengths of `vecs`, in bytes.
+    /// How many elements were given back from the front.
+    // INVARIANT: at most the number of elements.
+    first: usize,
+    /// Sum of the lengths of `vecs` from `first` on, in bytes.
     capacity: usize,
     /// How many bytes from the front hold payload.
     // INVARIANT: at most `capacity`; that many bytes are initialised.
@@ -43,6 +46,7 @@ impl PageVec {
     pub const fn new() -> Self {
         PageVec {
             vecs: KVec::new(),
+            first: 0,
             capacity: 0,
             len: 0,
             shared: false,
@@ -58,6 +62,7 @@ impl PageVec {
         let count = capacity.checked_add(PAGE_SIZE - 1).ok_or(EOVERFLOW)? / PAGE_SIZE;
         let mut pages = PageVec {
             vecs: KVec::with_capacity(count, GFP_KERNEL)?,
+            first: 0,
             capacity: 0,
             len: 0,
             shared: false,
@@ -116,7 +121,7 @@ impl PageVec {
     }
 
     /// Appends `len` bytes from `offset` of `page` on as payload, with a reference of its own to the page. From then on the
-    /// vector counts as shared. The bytes may reach beyond the page within the folio that it is part of.
+    /// vector counts as shared. The bytes may begin and reach beyond the page within the folio that it is part of.
     ///
     /// # Errors
     ///
@@ -136,7 +141,10 @@ impl PageVec {
         if self.len != self.capacity || offset.checked_add(len).is_none_or(|end| end > room) {
             return Err(EINVAL);
         }
-        // SAFETY: the caller has a reference to the page.
+        // SAFETY: the bytes lie in one folio, whose pages follow each other, and to which the caller has a reference.
+        let page = unsafe { sys::ksmbd_nth_page(page.as_ptr(), offset / PAGE_SIZE) };
+        let (page, offset) = (NonNull::new(page).ok_or(EINVAL)?, offset % PAGE_SIZE);
+        // SAFETY: as above.
         unsafe { sys::ksmbd_get_page(page.as_ptr()) };
         self.shared = true;
         self.push_owned(page, offset, len)?;
@@ -166,7 +174,7 @@ impl PageVec {
 
     /// The payload, page by page.
     pub fn spans(&self) -> impl Iterator<Item = Span<'_>> + Clone {
-        self.vecs.iter().scan(self.len, |left, vec| {
+        self.as_bvecs().iter().scan(self.len, |left, vec| {
             let (at, len) = address(vec, left)?;
             // SAFETY: by the type invariants the bytes are mapped while the vector lives, and initialised up to `len`.
             Some(unsafe { Span::from_raw(at, len) })
@@ -176,26 +184,16 @@ impl PageVec {
     /// The payload of pages that are the vector's own, to change in place. Of shared pages: nothing.
     pub fn spans_mut(&mut self) -> impl Iterator<Item = SpanMut<'_>> {
         let len = if self.shared { 0 } else { self.len };
-        Self::writable(&mut self.vecs, len)
+        let vecs = self.vecs.get_mut(self.first..).unwrap_or(&mut []);
+        writable(vecs, len)
     }
 
     /// All room, filled or not, of pages that are the vector's own. What fills it from the front then says how far, with
     /// [`PageVec::set_len`]. Of shared pages: nothing.
     pub fn room(&mut self) -> impl Iterator<Item = SpanMut<'_>> {
         let len = if self.shared { 0 } else { self.capacity };
-        Self::writable(&mut self.vecs, len)
-    }
-
-    fn writable(
-        vecs: &mut KVec<bindings::bio_vec>,
-        len: usize,
-    ) -> impl Iterator<Item = SpanMut<'_>> {
-        vecs.iter_mut().scan(len, |left, vec| {
-            let (at, len) = address(vec, left)?;
-            // SAFETY: the pages are not shared, so by the type invariants nobody else has them; the iterator yields each
-            // element once while the vector is exclusively borrowed.
-            Some(unsafe { SpanMut::from_raw(at, len) })
-        })
+        let vecs = self.vecs.get_mut(self.first..).unwrap_or(&mut []);
+        writable(vecs, len)
     }
 
     /// The payload as slices, when the pages are the vector's own.
@@ -224,6 +222,16 @@ impl PageVec {
         let filled = bytes.len().saturating_sub(left.len());
         self.len = self.len.saturating_add(filled);
         filled
+    }
+
+    /// Copies as much of the payload as fits to the front of `to`, and returns how much that was.
+    pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        let mut done = 0usize;
+        for span in self.spans() {
+            let copied = to.get_mut(done..).map_or(0, |room| span.copy_to(room));
+            done = done.saturating_add(copied);
+        }
+        done
     }
 
     /// Copies the payload of `src` to the front of these pages, which have none yet.
@@ -274,6 +282,27 @@ impl PageVec {
         }
     }
 
+    /// Drops the first `count` bytes of the payload, or all of it, and gives back the pages that only they are in.
+    pub fn advance(&mut self, count: usize) {
+        let mut left = count.min(self.len);
+        self.len = self.len.saturating_sub(left);
+        self.capacity = self.capacity.saturating_sub(left);
+        while let Some(vec) = self.vecs.get_mut(self.first).filter(|_| left != 0) {
+            let len = vec.bv_len as usize;
+            if left < len {
+                // Smaller than the length, which is a `u32`, as is what the element reaches to in its folio.
+                let cut = u32::try_from(left).unwrap_or(0);
+                vec.bv_offset = vec.bv_offset.saturating_add(cut);
+                vec.bv_len = vec.bv_len.saturating_sub(cut);
+                return;
+            }
+            left = left.saturating_sub(len);
+            self.first = self.first.saturating_add(1);
+            // SAFETY: the element owned this reference, and is before `first` now.
+            unsafe { sys::ksmbd_put_page(vec.bv_page) };
+        }
+    }
+
     /// Gives back the room that is not filled.
     fn drop_room(&mut self) {
         while self.len < self.capacity {
@@ -299,17 +328,28 @@ impl PageVec {
     /// The elements, for an `iov_iter` over [`PageVec::len`] bytes (to read) or [`PageVec::capacity`] bytes (to fill). Their
     /// lengths add up to the capacity.
     pub fn as_bvecs(&self) -> &[bindings::bio_vec] {
-        &self.vecs
+        self.vecs.get(self.first..).unwrap_or(&[])
     }
 
     /// Gives back all pages.
     pub fn clear(&mut self) {
-        while let Some(vec) = self.vecs.pop() {
-            // SAFETY: the element owned this reference.
+        for vec in self.as_bvecs() {
+            // SAFETY: the element owned this reference, and is not used after.
             unsafe { sys::ksmbd_put_page(vec.bv_page) };
         }
-        (self.len, self.capacity, self.shared) = (0, 0, false);
+        self.vecs.clear();
+        (self.first, self.len, self.capacity, self.shared) = (0, 0, 0, false);
     }
+}
+
+/// The first `len` bytes of `vecs`, which are of a vector that is not shared.
+fn writable(vecs: &mut [bindings::bio_vec], len: usize) -> impl Iterator<Item = SpanMut<'_>> {
+    vecs.iter_mut().scan(len, |left, vec| {
+        let (at, len) = address(vec, left)?;
+        // SAFETY: the pages are not shared, so by the type invariants nobody else has them; the iterator yields each
+        // element once while the vector is exclusively borrowed.
+        Some(unsafe { SpanMut::from_raw(at, len) })
+    })
 }
 
 /// Address and length of `vec`, cut to what of `left` bytes remains; `None` when nothing does.

@@ -11,6 +11,7 @@ use core::mem::size_of;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ptr::{self, NonNull};
 use kernel::error::to_result;
+use kernel::ffi::{c_int, c_uint, c_void};
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
@@ -392,6 +393,39 @@ impl TcpStream {
         Ok(())
     }
 
+    /// Appends to `pages` references to the memory in which up to `len` bytes came, without copying them, and returns how many;
+    /// it ends early, also before the first, where that memory is in too small pieces to be held, or where nothing
+    /// will come any more. What is left is to be received by copying. Within `within_ms` milliseconds, as [`Self::recv_exact`].
+    ///
+    /// A peer on this machine may still be able to change what it sent.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` when the time, or the receive timeout, passed; others of the connection.
+    pub fn take_pages(&self, pages: &mut PageVec, len: usize, within_ms: u64) -> Result<usize> {
+        let lock = SocketLock::new(&self.socket);
+        let mut taking = Taking {
+            pages,
+            ended: false,
+        };
+        let mut deadline = None;
+        let mut left = len;
+        loop {
+            let came = lock.read(left, &mut taking)?;
+            left = left.saturating_sub(came);
+            if left == 0 || taking.ended || (came == 0 && !lock.awaits_data()) {
+                return Ok(len.saturating_sub(left));
+            }
+            let now = time::monotonic_ms();
+            if now > *deadline.get_or_insert(now.saturating_add(within_ms)) {
+                return Err(ETIMEDOUT);
+            }
+            if came == 0 {
+                lock.wait_for_data()?;
+            }
+        }
+    }
+
     /// Sends all of `bytes`.
     ///
     /// # Errors
@@ -515,6 +549,121 @@ impl TcpStream {
         }
         Ok(())
     }
+}
+
+/// The lock of a socket. Who holds it may sleep.
+///
+/// # Invariants
+///
+/// The current task holds it.
+struct SocketLock<'a>(&'a Socket);
+
+impl<'a> SocketLock<'a> {
+    fn new(socket: &'a Socket) -> Self {
+        // SAFETY: `sk` is valid by the invariant; nothing here takes the lock twice.
+        unsafe { sys::ksmbd_sock_lock(socket.sk()) };
+        SocketLock(socket)
+    }
+
+    /// Hands up to `len` bytes of what came to `taking`, and returns how many it took.
+    fn read(&self, len: usize, taking: &mut Taking<'_>) -> Result<usize> {
+        let ctx = ptr::from_mut(taking).cast();
+        // SAFETY: `sk` is valid and locked; `take_fragments` gets `taking`, which is exclusively borrowed until the call returns.
+        result(unsafe { sys::ksmbd_tcp_read(self.0.sk(), len, Some(take_fragments), ctx) })
+    }
+
+    /// Whether nothing is there, and more may come.
+    fn awaits_data(&self) -> bool {
+        // SAFETY: `sk` is valid and locked.
+        unsafe { sys::ksmbd_sock_awaits_data(self.0.sk()) }
+    }
+
+    /// Waits, without the lock, for something to happen.
+    fn wait_for_data(&self) -> Result {
+        // SAFETY: `sk` is valid and locked.
+        let mut left = unsafe { sys::ksmbd_sock_rcvtimeo(self.0.sk()) };
+        // SAFETY: as above; it is locked again when the call returns.
+        unsafe { sys::sk_wait_data(self.0.sk(), &mut left, ptr::null()) };
+        if left == 0 {
+            return Err(ETIMEDOUT);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SocketLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: by the type invariant.
+        unsafe { sys::release_sock(self.0.sk()) };
+    }
+}
+
+/// Fewest bytes that the fragments of a segment must have on average to be taken by reference: each may hold a page. Those of
+/// network cards that fill a page or a half with each packet are copied.
+const MIN_FRAGMENT: u32 = 2 << 10;
+
+/// Where received fragments go.
+struct Taking<'a> {
+    pages: &'a mut PageVec,
+    /// Whether something came that cannot be taken.
+    ended: bool,
+}
+
+impl Taking<'_> {
+    /// Takes `len` bytes of `skb` from `offset` on, or fewer.
+    ///
+    /// # Safety
+    ///
+    /// `skb` is valid and has that many bytes.
+    unsafe fn take(&mut self, skb: *const sys::sk_buff, mut offset: u32, len: u32) -> Result {
+        // SAFETY: by the contract of this function.
+        let (count, bytes) = unsafe { (sys::ksmbd_skb_fragments(skb), sys::ksmbd_skb_len(skb)) };
+        if bytes
+            .checked_div(count)
+            .is_none_or(|mean| mean < MIN_FRAGMENT)
+        {
+            return Err(EINVAL);
+        }
+        let mut left = len;
+        for nth in 0..count {
+            let (mut at, mut size) = (0, 0);
+            // SAFETY: `nth` is below the number of fragments.
+            let page = unsafe { sys::ksmbd_skb_fragment(skb, nth, &mut at, &mut size) };
+            let skipped = offset.min(size);
+            offset = offset.saturating_sub(skipped);
+            let (at, size) = (
+                at.saturating_add(skipped),
+                size.saturating_sub(skipped).min(left),
+            );
+            if size != 0 {
+                let page = NonNull::new(page).ok_or(EINVAL)?;
+                // SAFETY: the socket's buffer has a reference to the page, and what came is initialised.
+                unsafe { self.pages.push_ref(page, at as usize, size as usize) }?;
+                left = left.saturating_sub(size);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends up to `len` bytes of `skb` from `offset` on to the [`Taking`] at `ctx`.
+///
+/// # Safety
+///
+/// `ctx` is an exclusively borrowed `Taking`, and `skb` valid with that many bytes.
+unsafe extern "C" fn take_fragments(
+    ctx: *mut c_void,
+    skb: *mut sys::sk_buff,
+    offset: c_uint,
+    len: c_uint,
+) -> c_int {
+    // SAFETY: by the caller's promise.
+    let taking = unsafe { &mut *ctx.cast::<Taking<'_>>() };
+    let before = taking.pages.len();
+    // SAFETY: by the caller's promise.
+    taking.ended = unsafe { taking.take(skb, offset, len) }.is_err();
+    // At most `len`, which was an `int` before.
+    c_int::try_from(taking.pages.len().saturating_sub(before)).unwrap_or(0)
 }
 
 /// Lets `iter` point to the bytes `start..end` of `pages`.

@@ -3,9 +3,9 @@
 //! WRITE, [MS-SMB2] 2.2.21 and 2.2.22.
 
 use crate::body::{self, len32, size};
-use crate::header::FileId;
+use crate::header::{Command, FileId, Header, HeaderFlags};
 use crate::read::{channel_info, write_channel_info, Channel};
-use crate::wire::{Full, Parsed, Writer, Written};
+use crate::wire::{Full, Malformed, Parsed, Writer, Written};
 
 const REQUEST_SIZE: u16 = 49;
 const REPLY_SIZE: u16 = 17;
@@ -42,9 +42,14 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Parses the element `pdu`. Without a channel its information is ignored, as dialects before 3.0 demand.
     pub fn parse(pdu: &'a [u8]) -> Parsed<Self> {
+        Self::parse_without(pdu, 0)
+    }
+
+    /// As [`Self::parse`], of an element whose data's first `missing` bytes were taken out: the others are its data then.
+    pub fn parse_without(pdu: &'a [u8], missing: usize) -> Parsed<Self> {
         let mut r = body::open(pdu, REQUEST_SIZE)?;
         let data_at = usize::from(r.u16()?);
-        let data_len = size(r.u32()?)?;
+        let data_len = size(r.u32()?)?.checked_sub(missing).ok_or(Malformed)?;
         let offset = r.u64()?;
         let file_id = FileId::read(&mut r)?;
         let channel = Channel(r.u32()?);
@@ -80,6 +85,22 @@ impl<'a> Request<'a> {
         w.bytes(self.data)?;
         body::pad_empty(w, self.channel_info.len() | self.data.len())
     }
+}
+
+/// Offset of the data in a frame of `len` bytes that begins with `front`, if it is nothing but an unsigned WRITE whose data follow
+/// its fixed part and end the frame. `None` as well when `front` does not tell.
+pub fn data_alone(front: &[u8], len: usize) -> Option<usize> {
+    let header = Header::parse(front).ok()?;
+    let is_alone = header.command() == Ok(Command::Write)
+        && header.next_command() == 0
+        && !header.has(HeaderFlags::SIGNED);
+    let at = usize::from(body::variable_at(REQUEST_SIZE));
+    let mut r = body::open(front, REQUEST_SIZE).ok().filter(|_| is_alone)?;
+    let data_at = usize::from(r.u16().ok()?);
+    let data_len = size(r.u32().ok()?).ok()?;
+    r.skip(8 + 16).ok()?;
+    let has_channel = Channel(r.u32().ok()?) != Channel::NONE;
+    (data_at == at && Some(data_len) == len.checked_sub(at) && !has_channel).then_some(at)
 }
 
 /// A WRITE reply.

@@ -266,14 +266,16 @@ impl Chain {
         resumed: Option<(KBox<dyn Resume>, Wake)>,
     ) -> Step {
         let (header, is_last) = (&current.header, current.is_last);
-        let Some(pdu) = self.frame.bytes().get(current.at..current.end) else {
+        let is_alone = is_last && self.reply.is_empty();
+        let (bytes, taken) = self.frame.parts();
+        let Some(pdu) = bytes.get(current.at..current.end) else {
             return Step::Disconnect;
         };
-        let is_alone = is_last && self.reply.is_empty();
         let mut context = Context {
             conn,
             header,
             pdu,
+            taken,
             related: &mut self.related,
             sealed_by: self.sealed_by.as_ref().map(|channel| channel.session.id),
             is_first: current.is_first(),

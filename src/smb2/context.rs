@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use linux::pages::PageVec;
 use smb_model::credits;
 use smb_proto::header::{FileId, Header, HeaderFlags};
 use smb_proto::status::NtStatus;
@@ -99,6 +100,8 @@ pub(crate) struct Context<'a> {
     pub(crate) header: &'a Header,
     /// The request from its header on, without what follows it in the compound.
     pub(crate) pdu: &'a [u8],
+    /// The first data of a WRITE, which the request lacks; mostly none.
+    pub(crate) taken: &'a mut PageVec,
     pub(crate) related: &'a mut Related,
     /// The session whose keys the frame came encrypted with, if it did.
     pub(crate) sealed_by: Option<u64>,

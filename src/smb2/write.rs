@@ -15,6 +15,7 @@ use smb_proto::read::Channel;
 use smb_proto::status::NtStatus;
 use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 
+use crate::files::data::Payload;
 use crate::files::file::OpenedFile;
 use crate::files::notify::{self, What};
 use crate::files::stream::{Begin, OpenedStream};
@@ -40,8 +41,9 @@ pub(super) fn serve(
     tree: &Arc<Tree>,
     reply: &mut Reply,
 ) -> Handled {
-    let request = Request::parse(cx.pdu)?;
-    let count = u32::try_from(request.data.len()).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let request = Request::parse_without(cx.pdu, cx.taken.len())?;
+    let len = cx.taken.len().saturating_add(request.data.len());
+    let count = u32::try_from(len).map_err(|_| NtStatus::INVALID_PARAMETER)?;
     if count > cx.negotiated()?.max_write {
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
@@ -51,24 +53,37 @@ pub(super) fn serve(
         return Err(Stop::Failed(NtStatus::INVALID_PARAMETER));
     }
     let open = cx.open(session, tree, request.file_id)?;
+    let server = &cx.conn.server;
     match &open.object {
         Object::File(file) => {
             cx.send_earlier_answers(session, tree, serve)?;
-            write_file(cx.server(), tree, &open, file, &request)?;
+            let data = Payload {
+                pages: &mut *cx.taken,
+                bytes: request.data,
+            };
+            write_file(server, tree, &open, file, &request, data)?;
         }
-        Object::Pipe(pipe) => pipe.write(cx.server(), request.data)?,
-        Object::Stream(stream) => match write_stream(tree, &open, stream, &request, None) {
-            Err(Busy::Later) => {
-                let waker = cx.waker()?;
-                match write_stream(tree, &open, stream, &request, Some(&waker)) {
-                    Err(Busy::Later) => return Err(wait::again(waker, session, tree, serve)),
-                    Err(Busy::Status(status)) => return Err(status.into()),
-                    Ok(()) => {}
+        Object::Pipe(pipe) => {
+            let row = data::gather(&server.buffers, cx.taken, request.data)?;
+            pipe.write(server, row.as_deref().unwrap_or(request.data))?;
+        }
+        Object::Stream(stream) => {
+            let row = data::gather(&server.buffers, cx.taken, request.data)?;
+            let data = row.as_deref().unwrap_or(request.data);
+            let request = Request { data, ..request };
+            match write_stream(tree, &open, stream, &request, None) {
+                Err(Busy::Later) => {
+                    let waker = cx.waker()?;
+                    match write_stream(tree, &open, stream, &request, Some(&waker)) {
+                        Err(Busy::Later) => return Err(wait::again(waker, session, tree, serve)),
+                        Err(Busy::Status(status)) => return Err(status.into()),
+                        Ok(()) => {}
+                    }
                 }
+                Err(Busy::Status(status)) => return Err(status.into()),
+                Ok(()) => {}
             }
-            Err(Busy::Status(status)) => return Err(status.into()),
-            Ok(()) => {}
-        },
+        }
     }
     reply.body(32, |w| Answer { count }.write(w))?;
     Ok(NtStatus::SUCCESS)
@@ -110,6 +125,7 @@ fn write_file(
     open: &Open,
     file: &OpenedFile,
     request: &Request<'_>,
+    data: Payload<'_>,
 ) -> Result<(), NtStatus> {
     if file.is_directory() {
         return Err(NtStatus::INVALID_DEVICE_REQUEST);
@@ -122,7 +138,7 @@ fn write_file(
         // As on Windows and Samba, the right to append alone does not keep a client from naming another place.
         offset => offset,
     };
-    let len = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
+    let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
     check_range(target.max_size(), offset, len)?;
     let state = &file.admission.state;
     state.check_locks(open.id.volatile, offset, len, Access::Write)?;
@@ -134,7 +150,7 @@ fn write_file(
         WriteMode::Cached
     };
     let scope = tree.enter();
-    data::write(&scope, target, offset, request.data, mode)?;
+    data::write(&scope, target, offset, data, mode)?;
     notify::changed(
         &server.files,
         tree.share.directory(),

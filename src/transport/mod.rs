@@ -26,6 +26,14 @@ pub(crate) trait Transport: Send + Sync {
     /// All of them end the connection.
     fn receive(&self, bytes: &mut [u8], within_ms: u64) -> Result;
 
+    /// Appends to `pages` references to the memory that up to `len` bytes came in, where it suits, and returns how many those are:
+    /// the rest is to be received. Takes as long as [`Self::receive`].
+    ///
+    /// # Errors
+    ///
+    /// All of them end the connection.
+    fn take_pages(&self, pages: &mut PageVec, len: usize, within_ms: u64) -> Result<usize>;
+
     /// Sends `head` and then the bytes of `pages`.
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result;
 

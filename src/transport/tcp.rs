@@ -20,6 +20,10 @@ impl Transport for Tcp {
         self.0.recv_exact(bytes, within_ms)
     }
 
+    fn take_pages(&self, pages: &mut PageVec, len: usize, within_ms: u64) -> Result<usize> {
+        self.0.take_pages(pages, len, within_ms)
+    }
+
     fn send(&self, head: &[u8], pages: Option<PageVec>) -> Result {
         match pages {
             None => self.0.send_all(head),

@@ -46,6 +46,67 @@ size_t ksmbd_iov_iter_count(const struct iov_iter *iter)
 	return iov_iter_count(iter);
 }
 
+void ksmbd_sock_lock(struct sock *sk)
+{
+	lock_sock(sk);
+}
+
+long ksmbd_sock_rcvtimeo(struct sock *sk)
+{
+	return sock_rcvtimeo(sk, false);
+}
+
+bool ksmbd_sock_awaits_data(struct sock *sk)
+{
+	return sk->sk_state == TCP_ESTABLISHED && !sk->sk_err && !(sk->sk_shutdown & RCV_SHUTDOWN) &&
+	       skb_queue_empty(&sk->sk_receive_queue);
+}
+
+struct ksmbd_taker {
+	int (*take)(void *ctx, struct sk_buff *skb, unsigned int offset, unsigned int len);
+	void *ctx;
+};
+
+static int ksmbd_tcp_actor(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
+{
+	struct ksmbd_taker *taker = desc->arg.data;
+	int took = taker->take(taker->ctx, skb, offset, min(len, desc->count));
+
+	desc->count -= took;
+	return took;
+}
+
+int ksmbd_tcp_read(struct sock *sk, size_t len,
+		   int (*take)(void *ctx, struct sk_buff *skb, unsigned int offset, unsigned int len),
+		   void *ctx)
+{
+	struct ksmbd_taker taker = { .take = take, .ctx = ctx };
+	read_descriptor_t desc = { .count = len, .arg.data = &taker };
+
+	return tcp_read_sock(sk, &desc, ksmbd_tcp_actor);
+}
+
+unsigned int ksmbd_skb_fragments(const struct sk_buff *skb)
+{
+	if (skb_headlen(skb) || skb_has_frag_list(skb) || !skb_frags_readable(skb))
+		return 0;
+	return skb_shinfo(skb)->nr_frags;
+}
+
+unsigned int ksmbd_skb_len(const struct sk_buff *skb)
+{
+	return skb->len;
+}
+
+struct page *ksmbd_skb_fragment(const struct sk_buff *skb, unsigned int nth, unsigned int *offset, unsigned int *len)
+{
+	const skb_frag_t *frag = &skb_shinfo(skb)->frags[nth];
+
+	*offset = skb_frag_off(frag);
+	*len = skb_frag_size(frag);
+	return skb_frag_page(frag);
+}
+
 void ksmbd_reinit_completion(struct completion *done)
 {
 	reinit_completion(done);

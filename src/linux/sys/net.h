@@ -13,6 +13,7 @@
 #include <net/addrconf.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #ifdef __BINDGEN__
 static const unsigned long KSMBD_NETDEV_UP = NETDEV_UP;
@@ -34,6 +35,17 @@ void ksmbd_sock_set_sndtimeo(struct socket *sock, long jiffies);
 int ksmbd_sock_iif(struct socket *sock);
 bool ksmbd_sock_connected(struct socket *sock);
 size_t ksmbd_iov_iter_count(const struct iov_iter *iter);
+
+/* What follows is done with the socket locked. */
+void ksmbd_sock_lock(struct sock *sk);
+long ksmbd_sock_rcvtimeo(struct sock *sk);
+bool ksmbd_sock_awaits_data(struct sock *sk);
+int ksmbd_tcp_read(struct sock *sk, size_t len,
+		   int (*take)(void *ctx, struct sk_buff *skb, unsigned int offset, unsigned int len),
+		   void *ctx);
+unsigned int ksmbd_skb_fragments(const struct sk_buff *skb);
+unsigned int ksmbd_skb_len(const struct sk_buff *skb);
+struct page *ksmbd_skb_fragment(const struct sk_buff *skb, unsigned int nth, unsigned int *offset, unsigned int *len);
 
 /* Completions. */
 void ksmbd_reinit_completion(struct completion *done);

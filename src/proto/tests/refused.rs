@@ -518,3 +518,45 @@ fn an_empty_error_has_its_byte() {
     assert_eq!(pdu.get(64..), Some(&[9, 0, 0, 0, 0, 0, 0, 0, 0][..]));
     assert!(close::Reply::parse(&pdu).is_err());
 }
+
+#[test]
+fn data_are_taken_of_lone_writes_only() {
+    let data = [7; 100];
+    let request = write::Request {
+        offset: 9,
+        data: &data,
+        ..Default::default()
+    };
+    let good = message(Command::Write, Way::Request, |w| request.write(w));
+    let (front, len) = (&good[..112], good.len());
+    assert_eq!(write::data_alone(front, len), Some(112));
+    assert_eq!(write::data_alone(&good, len), Some(112));
+    for cut in [0, 63, 64, 111] {
+        assert_eq!(write::data_alone(&front[..cut], len), None, "{cut} bytes");
+    }
+    for len in [0, 111, 112, len - 1, len + 1] {
+        assert_eq!(write::data_alone(front, len), None, "a frame of {len}");
+    }
+    // Command, signed, next command, body's size, offset of the data, their length, channel.
+    for (at, value) in [
+        (12, 8),
+        (16, 8),
+        (20, 8),
+        (64, 50),
+        (66, 120),
+        (68, 99),
+        (96, 1),
+    ] {
+        let mut other = good.clone();
+        set16(&mut other, at, value);
+        assert_eq!(write::data_alone(&other, len), None, "{value} at {at}");
+    }
+    for missing in [0, 1, 99, 100] {
+        let mut without = front.to_vec();
+        without.extend_from_slice(&data[missing..]);
+        let parsed = write::Request::parse_without(&without, missing).expect("parses");
+        assert_eq!((parsed.offset, parsed.data), (9, &data[missing..]));
+    }
+    assert!(write::Request::parse_without(front, 99).is_err());
+    assert!(write::Request::parse_without(front, 101).is_err());
+}

@@ -315,3 +315,39 @@ def in_flight(_server):
     raw.close_socket()
     with open(f"{ROOT}/in-flight", "rb") as file:
         check(file.read() == b"".join(bytes([index]) * 4096 for index in range(64)), "the file does not hold what was written")
+
+
+# How the bytes of a frame are handed to TCP: what is in large pieces is written out of the pages that it came in, the rest is copied.
+PIECES = {
+    "whole": [],
+    "behind their header": [116],
+    "from within": [116 + 300],
+    "in small pieces": range(1000, 150_000, 1000),
+    "large, then small": range(2 * MIB, 2 * MIB + 150_000, 1000),
+    "small, then large": range(40, 4_000, 40),
+}
+
+
+@suite.test("pieces", timeout=180)
+def pieces(_server):
+    """What a client writes is in the file, in whatever pieces it comes; and what is no file gives the answer that a signed request gets."""
+    raw = rawconn.session("share", machine.USER, machine.PASSWORD)
+    rawconn.more_credits(raw, 256)
+    file_id = rawconn.file_id_of(raw.ask(5, rawconn.create_body("pieces", disposition=2)))
+    for index, (name, cuts) in enumerate(PIECES.items()):
+        data = b"".join(pattern(4 * index + part) for part in range(3)) + bytes([index]) * 777
+        message, pdu = raw.pdu(9, rawconn.write_body(file_id, 5 + index, data), charge=49, sign=False)
+        frame = struct.pack(">I", len(pdu)) + pdu
+        for start, end in zip([0, *cuts], [*cuts, len(frame)]):
+            raw.socket.sendall(frame[start:end])
+        answer = raw.answer_to(message)
+        check(answer.status == 0, f"{name}: answered with {answer.status:#x}")
+        check(struct.unpack_from("<I", answer.body, 4)[0] == len(data), f"{name}: another count")
+        with open(f"{ROOT}/pieces", "rb") as file:
+            file.seek(5 + index)
+            check(file.read() == data, f"{name}: the file holds something else")
+    for size in (2_000, 40_000):
+        stream = rawconn.file_id_of(raw.ask(5, rawconn.create_body(f"pieces:{size}", disposition=2)))
+        statuses = [raw.ask(9, rawconn.write_body(stream, 0, BLOCK[:size]), sign=sign).status for sign in (True, False)]
+        check(statuses[0] == statuses[1], f"{size} bytes to a stream, signed and not: {statuses[0]:#x}, {statuses[1]:#x}")
+    raw.close_socket()
