@@ -135,8 +135,8 @@ impl Session {
         u64::try_from(now).is_ok_and(|now| now >= expiry)
     }
 
-    /// Moves the session on, unless it has ended.
-    fn move_to(&self, state: SessionState) {
+    /// Moves the session on, unless it has ended. Whether it had not.
+    fn move_to(&self, state: SessionState) -> bool {
         let new = match state {
             SessionState::InProgress => 0,
             // Whether it has expired is seen when it is asked for.
@@ -146,10 +146,11 @@ impl Session {
         let mut old = self.state.load(Relaxed);
         while old != 3 {
             match self.state.cmpxchg(old, new, kernel::sync::atomic::Full) {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(current) => old = current,
             }
         }
+        false
     }
 
     /// Logs `user` in, or in again.
@@ -263,9 +264,9 @@ impl Session {
     }
 
     /// Ends the session: its files are closed, its tree connects forgotten, [MS-SMB2] 3.3.4.12. Requests that are in
-    /// work finish on what they hold; nothing new is taken in.
-    pub(crate) fn end(&self, server: &Arc<Server>) {
-        self.move_to(SessionState::Ended);
+    /// work finish on what they hold; nothing new is taken in. Whether nobody else had ended it.
+    pub(crate) fn end(&self, server: &Arc<Server>) -> bool {
+        let is_first = self.move_to(SessionState::Ended);
         server.sessions.remove(self.id);
         self.opens.close_all(server);
         self.trees.disconnect_all(server);
@@ -276,6 +277,7 @@ impl Session {
             }
         }
         self.log_out(server);
+        is_first
     }
 
     fn log_out(&self, server: &Server) {

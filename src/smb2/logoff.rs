@@ -12,10 +12,13 @@ use crate::session::Session;
 use super::context::{Context, Handled};
 use super::reply::Reply;
 
-/// Ends the session on all its connections. The answer is still signed or sealed with its keys.
+/// Ends the session on all its connections. The answer is still signed or sealed with its keys. Of two that found the session at
+/// once, one ends it.
 pub(super) fn serve(cx: &mut Context<'_>, session: &Arc<Session>, reply: &mut Reply) -> Handled {
     Empty::parse(cx.pdu)?;
-    session.end(cx.server());
+    if !session.end(cx.server()) {
+        return Err(NtStatus::USER_SESSION_DELETED.into());
+    }
     reply.body(4, |w| Empty.write(w))?;
     Ok(NtStatus::SUCCESS)
 }
