@@ -76,6 +76,9 @@ struct Server {
     /// Where the server's counts are; not looked at if it is not there
     #[arg(long, global = true, default_value = "/proc/fs/ksmbd/server")]
     counts: PathBuf,
+    /// The share's folder on this machine, for cases that lay something into it
+    #[arg(long, global = true, default_value = "/srv/smb/hostile")]
+    root: PathBuf,
 }
 
 fn credentials(text: &str) -> Result<Credentials> {
@@ -96,6 +99,7 @@ impl Server {
             target,
             credentials(&self.other)?,
             self.counts.clone(),
+            self.root.clone(),
             self.case_seed,
         ))
     }
@@ -148,7 +152,7 @@ fn play(world: &World, names: &[String]) -> Result<bool> {
     for case in cases::all().filter(|case| chosen(case.name)) {
         let begun = Instant::now();
         played += 1;
-        let outcome = world.around(case.run);
+        let outcome = world.around(case);
         let seconds = begun.elapsed().as_secs_f32();
         match outcome {
             Ok(()) => println!("pass {} ({seconds:.1} s)", case.name),

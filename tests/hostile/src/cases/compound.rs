@@ -504,6 +504,7 @@ fn query_info_sizes(world: &World) -> Result<()> {
                 (InfoType::FILESYSTEM, 5),
                 (InfoType::SECURITY, 0),
                 (InfoType::FILE, 22),
+                (InfoType::FILE, 15),
                 (InfoType::FILESYSTEM, 1),
             ];
             let bodies: Vec<_> = classes.map(|(kind, class)| ask(kind, class)).into();

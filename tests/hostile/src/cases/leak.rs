@@ -34,6 +34,7 @@ cases! {
     "leak.controls", "outputs of controls, with room for every length" => controls;
     "leak.create-contexts", "CREATE replies with all contexts" => create_contexts;
     "leak.compound-padding", "what stands between the replies of a compound" => compound_padding;
+    "leak.before-login", "what is answered to who has not logged in" => before_login;
     "leak.errors", "error replies" => errors;
     "leak.pipe", "what a pipe has not written" => pipe;
 }
@@ -304,6 +305,36 @@ fn compound_padding(world: &World) -> Result<()> {
         }
     }
     client.close(file)?;
+    Ok(())
+}
+
+fn before_login(world: &World) -> Result<()> {
+    let mut client = poisoned(world)?;
+    for round in 0..20 {
+        let mut conn = world.connection()?;
+        let header = conn.header(Command::Negotiate, 1);
+        let offer = smb_client::Offer::default();
+        let frame = crate::world::message(&header, |w| offer.write(w))?;
+        conn.send_frame(&frame)?;
+        clean("NEGOTIATE's answer", conn.receive()?)?;
+        let token = smb_client::Ntlm::begin()?.first().to_vec();
+        // A challenge, and two refusals.
+        for token in [&token[..], &[0x41; 40], &[]] {
+            let header = conn.header(Command::SessionSetup, 1);
+            let frame = crate::world::message(&header, |w| {
+                smb_proto::session_setup::Request {
+                    security_buffer: token,
+                    ..Default::default()
+                }
+                .write(w)
+            })?;
+            conn.send_frame(&frame)?;
+            clean("SESSION_SETUP's answer", conn.receive()?)?;
+        }
+        if round % 5 == 0 {
+            poison(&mut client)?;
+        }
+    }
     Ok(())
 }
 

@@ -5,13 +5,21 @@
 mod compound;
 mod flood;
 mod frame;
+mod half_open;
 mod leak;
+mod links;
 mod logic;
+mod logins;
 mod memory;
 mod negotiate;
 mod parse;
+mod parse_fields;
 mod race;
+mod race_sessions;
+mod race_waits;
 mod replay;
+mod rights;
+mod seals;
 mod setup;
 mod waiting;
 
@@ -25,6 +33,13 @@ pub(crate) struct Case {
     /// What it tries.
     pub(crate) about: &'static str,
     pub(crate) run: fn(&World) -> Result<()>,
+}
+
+impl Case {
+    /// Whether it does what it does again and again, and measures the kernel's memory by itself.
+    pub(crate) fn looks_at_memory(&self) -> bool {
+        self.name.starts_with("memory.")
+    }
 }
 
 /// Lists cases: name, what it tries, function.
@@ -44,13 +59,21 @@ use cases;
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         frame::CASES,
+        half_open::CASES,
         negotiate::CASES,
         setup::CASES,
+        logins::CASES,
         parse::CASES,
+        parse_fields::CASES,
         compound::CASES,
         replay::CASES,
+        seals::CASES,
         logic::CASES,
+        rights::CASES,
+        links::CASES,
         race::CASES,
+        race_sessions::CASES,
+        race_waits::CASES,
         waiting::CASES,
         leak::CASES,
         memory::CASES,

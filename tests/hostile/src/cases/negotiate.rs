@@ -38,6 +38,7 @@ cases! {
         patched(world, CONTEXTS + 12, &[9, 9], &[NtStatus::SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP])
     };
     "negotiate.context-twice", "the same context twice" => context_twice;
+    "negotiate.no-cipher", "a client that says it encrypts and offers no cipher, and one that offers one that there is not" => no_cipher;
     "negotiate.truncated", "NEGOTIATE cut off at each byte" => truncated;
     "negotiate.bits-flipped", "NEGOTIATE with random bits flipped" => bits_flipped;
     "negotiate.many-contexts", "as many contexts as a frame before a login holds" => many_contexts;
@@ -146,6 +147,41 @@ fn context_twice(world: &World) -> Result<()> {
         frame[CONTEXT_COUNT] += 1;
         conn.send_frame(&frame)?;
         answers(&mut conn, REFUSED)?;
+    }
+    Ok(())
+}
+
+fn no_cipher(world: &World) -> Result<()> {
+    use smb_proto::negotiate_context::Cipher;
+    let offers = [
+        (Dialect::SMB_3_1_1, vec![]),
+        (Dialect::SMB_3_1_1, vec![Cipher(0x99)]),
+        (Dialect::SMB_2_1, vec![Cipher::AES_128_GCM]),
+    ];
+    for (dialect, ciphers) in offers {
+        let offer = Offer {
+            dialects: vec![dialect],
+            ciphers,
+            ..Offer::default()
+        };
+        let options = smb_client::Options {
+            offer,
+            ..smb_client::Options::default()
+        };
+        let mut client = world.client_with(&options)?;
+        // Cipher 0 says that there is none in common.
+        let cipher = client.conn.negotiated()?.cipher;
+        if cipher.is_some_and(|cipher| cipher != Cipher(0)) || client.session.sealing.is_some() {
+            bail!("{dialect:?}: a cipher was agreed on that was not offered");
+        }
+        // A client that seals nevertheless is let go, whatever key it takes.
+        let other = world.protected(smb_client::Protection::Seal)?;
+        client.session.sealing = other.session.sealing.clone();
+        client.protection = smb_client::Protection::Seal;
+        let header = client.header(Command::Echo, 1);
+        client.queue(&header, |w| smb_proto::trivial::Empty.write(w))?;
+        client.conn.flush()?;
+        closed(&mut client.conn)?;
     }
     Ok(())
 }

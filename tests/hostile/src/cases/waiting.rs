@@ -283,7 +283,7 @@ fn acknowledge(client: &mut Client, file_id: FileId, level: OplockLevel) -> Resu
 fn broken(world: &World, how: Holder) -> Result<()> {
     let rounds = match how {
         Holder::Silent => 1,
-        Holder::AcksWrongly => 4,
+        Holder::AcksWrongly => 3,
         _ => ROUNDS,
     };
     for round in 0..rounds {
@@ -344,14 +344,24 @@ fn broken(world: &World, how: Holder) -> Result<()> {
                 continue;
             }
             Holder::AcksWrongly => {
-                let level = [
-                    OplockLevel::BATCH,
-                    OplockLevel::EXCLUSIVE,
-                    OplockLevel::LEASE,
-                    OplockLevel(0x55),
-                ][round % 4];
-                let status = acknowledge(&mut holder, held, level)?;
-                ensure!(status.is_error(), "a break to {level:?}: {status:?}");
+                let levels: &[OplockLevel] = match round {
+                    // What there is but may not be kept ends the break.
+                    0 => &[OplockLevel::BATCH],
+                    1 => &[OplockLevel::EXCLUSIVE],
+                    // What there is not is no acknowledgment.
+                    _ => &[OplockLevel::LEASE, OplockLevel(0x55)],
+                };
+                for level in levels {
+                    let status = acknowledge(&mut holder, held, *level)?;
+                    ensure!(status.is_error(), "a break to {level:?}: {status:?}");
+                }
+                if levels.len() > 1 {
+                    let status = acknowledge(&mut holder, held, OplockLevel::NONE)?;
+                    ensure!(
+                        status == NtStatus::SUCCESS,
+                        "a right acknowledgment after wrong ones: {status:?}"
+                    );
+                }
             }
             Holder::AcksTwice => {
                 ensure!(

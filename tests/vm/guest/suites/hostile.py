@@ -27,7 +27,7 @@ def start(server):
 
 def play(*args, timeout):
     """Runs the client; what it says is the reason when the server fell."""
-    result = run(PROGRAM, *args, "--user", f"{machine.USER}%{machine.PASSWORD}", "--other", f"{machine.OTHER}%{machine.OTHER_PASSWORD}", ok=False, timeout=timeout)
+    result = run(PROGRAM, *args, "--user", f"{machine.USER}%{machine.PASSWORD}", "--other", f"{machine.OTHER}%{machine.OTHER_PASSWORD}", "--root", ROOT, ok=False, timeout=timeout)
     return result.status == 0, tail(result.output)
 
 

@@ -1,198 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random requests over several connections and sessions, right and wrong, in an order that a seed gives.
-//!
-//! Whatever is sent, the server must answer each request once or close the connection, and hold nothing afterwards. Which
-//! requests are sent follows from the seed alone, and not from what the server answers or when: file ids and sessions are
-//! chosen by their place in a list of what was opened, whether or not that worked.
+//! A random request: every command, for files and tree connects that there are and that there are not.
 
-use std::time::Duration;
-
-use anyhow::{bail, Context, Result};
-use rand::{Rng, SeedableRng};
+use anyhow::Result;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use smb_client::{access, Client, Error, NewFile, Options, Protection};
-use smb_proto::create::{self, CreateOptions, Disposition, OplockLevel, ShareAccess};
+use smb_client::{access, Error, NewFile};
+use smb_proto::create::{CreateOptions, Disposition, OplockLevel, ShareAccess};
 use smb_proto::create_context::RequestContexts;
-use smb_proto::header::{Command, FileId, HeaderFlags, HEADER_LEN};
+use smb_proto::header::{Command, FileId, HEADER_LEN};
 use smb_proto::lease::{Lease, LeaseKey, LeaseState};
 use smb_proto::lock::{Element, LockFlags, NewRequest};
 use smb_proto::query_info::InfoType;
 use smb_proto::security::AccessMask;
-use smb_proto::status::NtStatus;
 use smb_proto::trivial::Empty;
 use smb_proto::unicode::Utf16;
 use smb_proto::wire::Writer;
 use smb_proto::{change_notify, close, flush, ioctl, oplock_break, query_directory};
-use smb_proto::{query_info, read, set_info, write};
+use smb_proto::{query_info, read, session_setup, set_info, tree_connect, write};
 
-use crate::world::World;
+use super::model::Meaning;
 
-/// Connections at a time.
-const PLACES: usize = 4;
 /// Places for file ids, shared by all.
-const FILES: usize = 12;
-/// Requests in flight on a connection at most.
-const DEEP: usize = 8;
-/// How long a request that the server says waits may take before it is cancelled.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const FILES: usize = 12;
 
-/// A connection and the requests on it that were not answered.
-struct Place {
-    client: Client,
-    open: Vec<(u64, Option<usize>)>,
-    /// Whether something was sent for which the server may close the connection.
-    is_tainted: bool,
+/// The first message of a login.
+const NTLM_NEGOTIATE: &[u8] =
+    b"NTLMSSP\0\x01\0\0\0\x15\x82\x08\x62\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) command: Command,
+    pub(super) body: Vec<u8>,
+    /// What success means.
+    pub(super) meaning: Meaning,
 }
 
-struct Machine<'w> {
-    world: &'w World,
-    chance: ChaCha8Rng,
-    places: Vec<Option<Place>>,
-    files: [FileId; FILES],
+/// Where requests come from: chance, and what they may name.
+pub(super) struct Source<'s> {
+    pub(super) chance: &'s mut ChaCha8Rng,
+    pub(super) files: &'s [FileId; FILES],
+    /// The connection's tree connect.
+    pub(super) tree: u32,
+    pub(super) share: &'s str,
 }
 
-/// Plays `steps` steps from `seed`.
-pub(crate) fn play(world: &World, seed: u64, steps: u64) -> Result<()> {
-    let before = world.settled(None).context("before")?;
-    let mut machine = Machine {
-        world,
-        chance: ChaCha8Rng::seed_from_u64(seed),
-        places: (0..PLACES).map(|_| None).collect(),
-        files: [FileId::default(); FILES],
-    };
-    for step in 0..steps {
-        machine
-            .step()
-            .with_context(|| format!("step {step} of --seed {seed} --steps {steps}"))?;
-    }
-    drop(machine);
-    world.settled(before).context("afterwards")?;
-    world
-        .check_serves()
-        .context("afterwards, a client that behaves is not served")
-}
-
-impl Machine<'_> {
-    fn step(&mut self) -> Result<()> {
-        let at = self.chance.random_range(0..PLACES);
-        let kind = self.chance.random_range(0..100u32);
-        let Some(place) = self.places[at].take() else {
-            self.places[at] = Some(self.connect()?);
-            return Ok(());
-        };
-        let kept = match kind {
-            0 => None,
-            1..=8 => self.settle(place)?,
-            _ => self.send(place)?,
-        };
-        self.places[at] = kept;
-        Ok(())
-    }
-
-    fn connect(&mut self) -> Result<Place> {
-        let protection =
-            [Protection::Plain, Protection::Sign, Protection::Seal][self.chance.random_range(0..3)];
-        let options = Options {
-            protection,
-            room: 1 << 18,
-            ..Options::default()
-        };
-        let mut client = self.world.client_with(&options)?;
-        if self.chance.random_ratio(1, 4) {
-            // Another session on the share, whose requests go by the same connection's ids.
-            client.echo()?;
-        }
-        Ok(Place {
-            client,
-            open: Vec::new(),
-            is_tainted: false,
-        })
-    }
-
-    /// Waits for all answers.
-    fn settle(&mut self, mut place: Place) -> Result<Option<Place>> {
-        for (id, file) in std::mem::take(&mut place.open) {
-            match self.answer(&mut place, id) {
-                Ok(opened) => {
-                    if let (Some(slot), Some(opened)) = (file, opened) {
-                        self.files[slot] = opened;
-                    }
-                }
-                Err(Error::Closed) if place.is_tainted => return Ok(None),
-                Err(error) => bail!("request {id}: {error}"),
-            }
-        }
-        Ok(Some(place))
-    }
-
-    /// Waits for one answer; what waits on the server is cancelled. The file that it opened.
-    fn answer(&mut self, place: &mut Place, id: u64) -> Result<Option<FileId>, Error> {
-        place.client.conn.set_patience(PATIENCE)?;
-        if let Some(async_id) = place.client.wait_pending(id)? {
-            place.client.cancel(id, Some(async_id))?;
-        }
-        let answer = place.client.wait(id)?;
-        match answer.header.command() {
-            Ok(Command::Create) if answer.status() == NtStatus::SUCCESS => {
-                Ok(Some(create::Reply::parse(&answer.pdu)?.file_id))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn send(&mut self, mut place: Place) -> Result<Option<Place>> {
-        if place.open.len() >= DEEP || place.client.conn.credits < 32 {
-            return self.settle(place);
-        }
-        let (command, body, slot) = self.request()?;
-        let mut header = place.client.header(command, 1);
-        let mut body = body;
-        match self.chance.random_range(0..40u32) {
-            // A body that lies.
-            0..=5 if !body.is_empty() => {
-                let flips = self.chance.random_range(1..4);
-                for _ in 0..flips {
-                    let at = self.chance.random_range(0..body.len());
-                    body[at] = self.chance.random();
-                }
-            }
-            6 => body.truncate(self.chance.random_range(2..=body.len().max(2))),
-            7 => header.set_tree_id(self.chance.random()),
-            8 => header.set_session_id(self.chance.random()),
-            9 => {
-                header.set_flags(header.flags() | HeaderFlags::RELATED_OPERATIONS);
-            }
-            10 => {
-                header.set_message_id(self.chance.random());
-                place.is_tainted = true;
-            }
-            _ => {}
-        }
-        if command == Command::Logoff && place.client.protection == Protection::Seal {
-            // What is sealed for a session that is gone ends the connection, 3.3.5.2.1.1.
-            place.is_tainted = true;
-        }
-        if command == Command::Cancel {
-            // It has no answer, and uses up no id.
-            place.client.conn.next_id -= 1;
-        }
-        place.client.queue(&header, |w| w.bytes(&body))?;
-        match place.client.conn.flush() {
-            Ok(()) => {}
-            Err(Error::Closed) if place.is_tainted => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        if command != Command::Cancel {
-            place.open.push((header.message_id(), slot));
-        }
-        if place.is_tainted {
-            return self.settle(place);
-        }
-        Ok(Some(place))
-    }
-
-    fn name(&mut self) -> String {
+impl Source<'_> {
+    pub(super) fn name(&mut self) -> String {
         let names = [
             "a",
             "b",
@@ -206,10 +61,14 @@ impl Machine<'_> {
         names[self.chance.random_range(0..names.len())].into()
     }
 
-    /// A random request: its command, its body, and the place for the file that it opens.
-    fn request(&mut self) -> Result<(Command, Vec<u8>, Option<usize>)> {
+    /// A random request, for a file of one of the slots or, in a compound, for the one that its first request opens.
+    pub(super) fn request(&mut self, in_compound: bool) -> Result<Asked> {
         let slot = self.chance.random_range(0..FILES);
-        let file_id = self.files[slot];
+        let file_id = if in_compound {
+            FileId::ANY
+        } else {
+            self.files[slot]
+        };
         let offset = u64::from(self.chance.random_range(0..100_000u32));
         let room: u32 = [0, 16, 100, 1000, 4096, 60_000][self.chance.random_range(0..6)];
         let class: u8 = self.chance.random_range(0..70);
@@ -222,16 +81,26 @@ impl Machine<'_> {
         let mut buf = vec![0; 1 << 13];
         let mut w = Writer::new(&mut buf);
         w.zeros(HEADER_LEN).map_err(Error::from)?;
-        let mut opens = None;
-        let command = match self.chance.random_range(0..36u32) {
+        let mut meaning = Meaning::Nothing;
+        // Within a compound, what has a file.
+        let choices = if in_compound { 10..32u32 } else { 0..44 };
+        let command = match self.chance.random_range(choices) {
             0..=9 => {
-                opens = Some(slot);
+                meaning = Meaning::Opened {
+                    tree: self.tree,
+                    slot,
+                };
                 self.new_file(&name, bits)
                     .write(&mut w)
                     .map_err(Error::from)?;
                 Command::Create
             }
             10..=13 => {
+                meaning = if in_compound {
+                    Meaning::ClosedOwn
+                } else {
+                    Meaning::Closed(file_id)
+                };
                 let flags = close::CloseFlags::POSTQUERY_ATTRIB;
                 let request = close::Request { flags, file_id };
                 request.write(&mut w).map_err(Error::from)?;
@@ -342,20 +211,55 @@ impl Machine<'_> {
                 request.write(&mut w).map_err(Error::from)?;
                 Command::Ioctl
             }
+            36..=38 => {
+                meaning = Meaning::Connected;
+                let share = [self.share, self.share, "IPC$", "nowhere"][usize::from(class % 4)];
+                let path: Vec<u8> = format!(r"\\server\{share}")
+                    .encode_utf16()
+                    .flat_map(u16::to_le_bytes)
+                    .collect();
+                let request = tree_connect::Request {
+                    path: Utf16(&path),
+                    ..Default::default()
+                };
+                request.write(&mut w).map_err(Error::from)?;
+                Command::TreeConnect
+            }
+            39 if bits % 4 == 0 => {
+                meaning = Meaning::Renewed;
+                let token: &[u8] = if bits & 4 == 0 { NTLM_NEGOTIATE } else { &data };
+                let request = session_setup::Request {
+                    security_buffer: token,
+                    ..Default::default()
+                };
+                request.write(&mut w).map_err(Error::from)?;
+                Command::SessionSetup
+            }
             choice => {
                 Empty.write(&mut w).map_err(Error::from)?;
                 match (choice, bits % 8) {
-                    (32, 0) => Command::Logoff,
-                    (33, 0) => Command::TreeDisconnect,
-                    (34, _) => Command::Cancel,
+                    (32, 0) => {
+                        meaning = Meaning::LoggedOff;
+                        Command::Logoff
+                    }
+                    (33, 0..4) => {
+                        meaning = Meaning::Disconnected { tree: self.tree };
+                        Command::TreeDisconnect
+                    }
+                    (34..=35, _) => Command::Cancel,
+                    (40, 0) => Command::Negotiate,
                     _ => Command::Echo,
                 }
             }
         };
-        Ok((command, w.written()[HEADER_LEN..].to_vec(), opens))
+        Ok(Asked {
+            command,
+            body: w.written()[HEADER_LEN..].to_vec(),
+            meaning,
+        })
     }
 
-    fn new_file<'n>(&mut self, name: &'n str, bits: u32) -> NewFile<'n> {
+    pub(super) fn new_file<'n>(&mut self, name: &'n str, bits: u32) -> NewFile<'n> {
         let levels = [
             OplockLevel::NONE,
             OplockLevel::LEVEL_II,
@@ -430,5 +334,43 @@ impl Machine<'_> {
             file_id,
             locks: &LOCKS[usize::try_from(bits % 4).unwrap_or(0)],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn requests(seed: u64) -> Vec<Asked> {
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        let mut source = Source {
+            chance: &mut chance,
+            files: &[FileId::default(); FILES],
+            tree: 1,
+            share: "share",
+        };
+        (0..2000)
+            .map(|_| source.request(false).expect("a request fits"))
+            .collect()
+    }
+
+    #[test]
+    fn a_seed_makes_the_same_requests() {
+        assert_eq!(requests(1), requests(1));
+        assert_ne!(requests(1), requests(2));
+    }
+
+    #[test]
+    fn every_command_is_asked_for() {
+        let asked: BTreeSet<u16> = requests(1)
+            .iter()
+            .map(|asked| asked.command as u16)
+            .collect();
+        let all: BTreeSet<u16> = Command::ALL.iter().map(|command| *command as u16).collect();
+        assert_eq!(asked, all);
     }
 }

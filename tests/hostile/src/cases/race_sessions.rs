@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ends of sessions and their beginnings against each other and against what uses them: renewals, bindings, successors, and
+//! compounds that take their own tree connect away. [MS-SMB2] 3.3.5.5.2, 3.3.5.5.3, 3.3.5.6, 3.3.5.8.
+
+use anyhow::{bail, ensure, Result};
+use rand::Rng;
+use smb_client::{
+    Client, Connection, Error, NewFile, Options, Protection, Setup, SetupHeader, Target,
+};
+use smb_proto::header::{Command, Header, HeaderFlags};
+use smb_proto::read;
+use smb_proto::status::NtStatus;
+use smb_proto::trivial::Empty;
+
+use crate::cases::cases;
+use crate::cases::race::{queue, spin, Act, Used, LOST};
+use crate::check::refused;
+use crate::world::World;
+
+/// Times that a race is run.
+const ROUNDS: usize = 8;
+/// Requests on each side that are in flight at a time.
+const DEEP: usize = 6;
+
+cases! {
+    "race.logoff-against-bind", "LOGOFF while another channel is bound" => logoff_against_bind;
+    "race.previous-against-io", "a successor that ends the session while files are used" => previous_against_io;
+    "race.same-name", "the same name created, renamed and deleted by two sessions" => same_name;
+    "race.reauth-against-read", "a renewal that is finished while a file is read" => |world| reauth(world, Act::Read);
+    "race.reauth-against-lock", "a renewal that is finished while ranges are locked" => |world| reauth(world, Act::Lock);
+    "race.reauth-against-close", "a renewal that is finished while files are closed" => |world| reauth(world, Act::Close);
+    "race.reauth-against-create", "a renewal that is finished while files are opened" => |world| reauth(world, Act::Create);
+    "race.reauth-against-tree-disconnect", "a renewal that is finished while the tree connect ends" => |world| reauth(world, Act::TreeDisconnect);
+    "race.reauth-against-logoff", "a renewal that is finished while the session ends" => |world| reauth(world, Act::Logoff);
+    "race.reauth-against-reauth", "renewals that are finished on both connections" => |world| reauth(world, Act::Renew);
+    "race.bind-against-bind", "two channels that are bound at once" => bind_against_bind;
+    "race.bind-against-disconnect", "a binding while the session's connection ends" => bind_against_disconnect;
+    "race.tree-disconnect-in-compound", "compounds that take their tree connect away while it is used" => tree_disconnect_in_compound;
+}
+
+/// The last step of a renewal on a connection of its session, signed as the session signs.
+fn renewal(client: &mut Client) -> Result<Setup> {
+    let header = SetupHeader {
+        session_id: client.session.id,
+        ..SetupHeader::default()
+    };
+    let mut setup = Setup::new(&client.conn, header)?;
+    setup.signer = client.session.signer.clone();
+    setup.first(&mut client.conn)?;
+    Ok(setup)
+}
+
+/// Finishes a renewal on one connection while `act` comes on the other.
+fn reauth(world: &World, act: Act) -> Result<()> {
+    let mut chance = world.chance();
+    for round in 0..ROUNDS {
+        let protection = [Protection::Plain, Protection::Sign][round % 2];
+        let (mut first, mut second) = world.channels(protection)?;
+        let used = Used::new(&mut first, &world.target.share, &[])?;
+        second.tree = first.tree;
+        let setup = renewal(&mut first)?;
+        let (token, _) = setup.authenticate(&world.target.who)?;
+        let mut setup = setup;
+        let mut ids = Vec::new();
+        let mut theirs = None;
+        if act == Act::Renew {
+            // There is one renewal of a session at a time: on the other connection it begins only now, or takes this one's place.
+            match renewal(&mut second) {
+                Ok(other) => theirs = Some(other),
+                Err(error) => ensure!(
+                    matches!(error.downcast_ref(), Some(Error::Status(status)) if LOST.contains(status) || *status == NtStatus::REQUEST_NOT_ACCEPTED),
+                    "a second renewal: {error}"
+                ),
+            }
+        } else {
+            let count = if act == Act::Logoff { 1 } else { DEEP };
+            for number in 0..count {
+                ids.push(queue(&mut second, act, &used, number)?);
+            }
+        }
+        let renewed = setup.send(&mut first.conn, &token)?;
+        spin(chance.random_range(0..20_000));
+        match theirs {
+            Some(mut theirs) => {
+                let (token, _) = theirs.authenticate(&world.target.who)?;
+                ids.push(theirs.send(&mut second.conn, &token)?);
+            }
+            None => second.conn.flush()?,
+        }
+        for (client, ids) in [(&mut first, vec![renewed]), (&mut second, ids)] {
+            for id in ids {
+                let answer = client.wait(id)?;
+                let status = answer.status();
+                ensure!(
+                    LOST.contains(&status) || status == NtStatus::LOGON_FAILURE,
+                    "round {round}: {act:?} and a renewal: {status:?}"
+                );
+            }
+        }
+        if !matches!(act, Act::Logoff | Act::Renew) {
+            // Its user is the same, so that the session goes on as it was, on both connections.
+            for client in [&mut first, &mut second] {
+                client.connect_tree(&world.target.share)?;
+                let file = client.create(&NewFile::named("renewed.tmp").temporary())?;
+                client.close(file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A binding of `first`'s session to a new connection of which only the last step is left.
+fn binding(world: &World, options: &Options, first: &Client) -> Result<(Connection, Setup)> {
+    let mut conn = world.connection()?;
+    conn.negotiate(&options.offer)?;
+    let header = SetupHeader {
+        session_id: first.session.id,
+        bind: true,
+        ..SetupHeader::default()
+    };
+    let mut setup = Setup::new(&conn, header)?;
+    setup.signer = first.session.signer.clone();
+    setup.first(&mut conn)?;
+    Ok((conn, setup))
+}
+
+fn bind_against_bind(world: &World) -> Result<()> {
+    let mut chance = world.chance();
+    let options = Options::default();
+    for _ in 0..ROUNDS {
+        let mut first = world.client_with(&options)?;
+        let file = first.create(&NewFile::named("bound.tmp").temporary())?;
+        let mut bindings = Vec::new();
+        for _ in 0..2 {
+            let (conn, setup) = binding(world, &options, &first)?;
+            let (token, key) = setup.authenticate(&world.target.who)?;
+            bindings.push((conn, setup, token, key, chance.random_range(0..20_000)));
+        }
+        // Each finishes on a thread of its own: the answer is verified with keys that the request makes.
+        let bound: Vec<Result<Client>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = bindings
+                .into_iter()
+                .map(|(mut conn, mut setup, token, key, delay)| {
+                    scope.spawn(move || {
+                        spin(delay);
+                        let session = setup.finish(&mut conn, &token, &key)?;
+                        Ok(Client::on(conn, session, Protection::Sign))
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| match thread.join() {
+                    Ok(bound) => bound,
+                    Err(_) => bail!("a thread panicked"),
+                })
+                .collect()
+        });
+        for client in bound {
+            let mut client = client?;
+            client.tree = first.tree;
+            client.write(file, 0, b"bound")?;
+        }
+        ensure!(first.read(file, 0, 10)? == b"bound", "another file");
+    }
+    Ok(())
+}
+
+fn bind_against_disconnect(world: &World) -> Result<()> {
+    let mut chance = world.chance();
+    let options = Options::default();
+    for _ in 0..ROUNDS {
+        let first = world.client_with(&options)?;
+        let tree = first.tree;
+        let (mut conn, mut setup) = binding(world, &options, &first)?;
+        let (token, key) = setup.authenticate(&world.target.who)?;
+        let delay = chance.random_range(0..20_000);
+        let gone = std::thread::spawn(move || {
+            spin(delay);
+            drop(first);
+        });
+        let finished = setup.finish(&mut conn, &token, &key);
+        gone.join()
+            .map_err(|_| anyhow::anyhow!("a thread panicked"))?;
+        match finished {
+            Ok(session) => {
+                // It is the session's only connection then, and the session goes on.
+                let mut client = Client::on(conn, session, Protection::Sign);
+                client.tree = tree;
+                let file = client.create(&NewFile::named("alone.tmp").temporary())?;
+                client.close(file)?;
+            }
+            Err(Error::Status(NtStatus::USER_SESSION_DELETED | NtStatus::ACCESS_DENIED)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn tree_disconnect_in_compound(world: &World) -> Result<()> {
+    let mut chance = world.chance();
+    for protection in [Protection::Plain, Protection::Sign, Protection::Seal] {
+        let (mut first, mut second) = world.channels(protection)?;
+        for round in 0..ROUNDS {
+            let used = Used::new(&mut first, &world.target.share, &[])?;
+            second.tree = first.tree;
+            let mut theirs = Vec::new();
+            for number in 0..DEEP {
+                let act = [Act::Read, Act::Write, Act::Create][number % 3];
+                theirs.push(queue(&mut second, act, &used, number)?);
+            }
+            let mut ids = Vec::new();
+            first.begin();
+            for command in [Command::Read, Command::TreeDisconnect, Command::Read] {
+                let mut header: Header = first.header(command, 1);
+                if !ids.is_empty() {
+                    header.set_flags(header.flags() | HeaderFlags::RELATED_OPERATIONS);
+                }
+                first
+                    .conn
+                    .out
+                    .push(&header, |w| match command {
+                        Command::Read => read::Request {
+                            length: 100,
+                            file_id: used.file,
+                            ..Default::default()
+                        }
+                        .write(w),
+                        _ => Empty.write(w),
+                    })
+                    .map_err(Error::from)?;
+                ids.push(header.message_id());
+            }
+            first.end()?;
+            second.conn.flush()?;
+            spin(chance.random_range(0..20_000));
+            first.conn.flush()?;
+            let statuses: Vec<NtStatus> = ids
+                .into_iter()
+                .map(|id| Ok(first.wait(id)?.status()))
+                .collect::<Result<_>>()?;
+            ensure!(
+                statuses[1] == NtStatus::SUCCESS
+                    && [NtStatus::NETWORK_NAME_DELETED, NtStatus::FILE_CLOSED]
+                        .contains(&statuses[2]),
+                "round {round}: {statuses:?}"
+            );
+            for id in theirs {
+                let answer = second.wait(id)?;
+                ensure!(
+                    LOST.contains(&answer.status()),
+                    "round {round}: {:?}",
+                    answer.status()
+                );
+            }
+            refused(second.flush(used.file), &[NtStatus::NETWORK_NAME_DELETED])?;
+        }
+    }
+    Ok(())
+}
+
+fn logoff_against_bind(world: &World) -> Result<()> {
+    let mut chance = world.chance();
+    let options = Options::default();
+    for _ in 0..ROUNDS {
+        let mut first = world.client_with(&options)?;
+        let mut conn = world.connection()?;
+        conn.negotiate(&options.offer)?;
+        let mut setup = Setup::new(
+            &conn,
+            SetupHeader {
+                session_id: first.session.id,
+                bind: true,
+                ..SetupHeader::default()
+            },
+        )?;
+        setup.signer = first.session.signer.clone();
+        setup.first(&mut conn)?;
+        let (token, key) = setup.authenticate(&world.target.who)?;
+        let id = first.send(Command::Logoff, 1, |w| Empty.write(w))?;
+        spin(chance.random_range(0..20_000));
+        match setup.finish(&mut conn, &token, &key) {
+            Ok(_) | Err(Error::Status(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let answer = first.wait(id)?;
+        ensure!(
+            answer.status() == NtStatus::SUCCESS,
+            "LOGOFF: {:?}",
+            answer.status()
+        );
+    }
+    Ok(())
+}
+
+fn previous_against_io(world: &World) -> Result<()> {
+    for _ in 0..ROUNDS {
+        let mut old = world.client()?;
+        let used = Used::new(&mut old, &world.target.share, &[])?;
+        let mut ids = Vec::new();
+        for number in 0..DEEP {
+            for act in [Act::Write, Act::Create, Act::Read] {
+                ids.push(queue(&mut old, act, &used, number)?);
+            }
+        }
+        let header = SetupHeader {
+            previous: old.session.id,
+            ..SetupHeader::default()
+        };
+        let mut conn = world.negotiated()?;
+        let mut setup = Setup::new(&conn, header)?;
+        setup.first(&mut conn)?;
+        old.conn.flush()?;
+        setup.second(&mut conn, &world.target.who)?;
+        for id in ids {
+            let answer = old.wait(id)?;
+            ensure!(
+                LOST.contains(&answer.status()),
+                "a request of the old session: {:?}",
+                answer.status()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn same_name(world: &World) -> Result<()> {
+    let other: Target = world.target.clone();
+    let options = Options::default();
+    let mut first = Client::connect(&other, &options)?;
+    let mut second = Client::connect(&other, &options)?;
+    for round in 0..ROUNDS * 4 {
+        let mut opened = Vec::new();
+        for client in [&mut first, &mut second] {
+            opened.push(
+                client.create(&NewFile::named(&format!("same{}.tmp", round % 3)).temporary()),
+            );
+        }
+        for (client, file) in [&mut first, &mut second].into_iter().zip(&opened) {
+            match file {
+                Ok(file) => {
+                    let used = Used::of(*file);
+                    queue(client, Act::Rename, &used, round % 2)?;
+                    queue(client, Act::Close, &used, 0)?;
+                }
+                Err(Error::Status(status)) if LOST.contains(status) => {}
+                Err(error) => bail!("round {round}: {error}"),
+            }
+        }
+        first.conn.flush()?;
+        second.conn.flush()?;
+        first.echo()?;
+        second.echo()?;
+    }
+    Ok(())
+}
