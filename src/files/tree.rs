@@ -11,6 +11,7 @@ use smb_model::access::Mask;
 
 use crate::ipc::calls;
 use crate::server::Server;
+use crate::session::{Session, User};
 
 use super::Share;
 
@@ -27,6 +28,8 @@ pub(crate) struct Tree {
     pub(crate) share: Arc<Share>,
     /// What file operations run under: the user's credentials, with the share's forced ids.
     cred: Arc<UserCred>,
+    /// Who connected. A session may be renewed as somebody else.
+    user: Arc<User>,
     /// Whether the user may write here.
     pub(crate) is_writable: bool,
     pub(crate) is_guest: bool,
@@ -42,6 +45,7 @@ impl Tree {
             connect_id,
             share,
             cred,
+            user,
             is_writable,
             is_guest,
         } = parts;
@@ -57,6 +61,7 @@ impl Tree {
                 connect_id,
                 share,
                 cred,
+                user,
                 is_writable,
                 is_guest,
                 maximal_access,
@@ -69,6 +74,13 @@ impl Tree {
     pub(crate) fn enter(&self) -> CredScope<'_> {
         self.cred.enter()
     }
+
+    /// Whether `session` is still who connected here: nobody else may open files with his rights.
+    pub(crate) fn is_of(&self, session: &Session) -> bool {
+        session
+            .user()
+            .is_none_or(|user| Arc::ptr_eq(&user, &self.user) || user.is_same(&self.user))
+    }
 }
 
 /// What a [`Tree`] is made of.
@@ -78,6 +90,7 @@ pub(crate) struct TreeParts {
     pub(crate) connect_id: u64,
     pub(crate) share: Arc<Share>,
     pub(crate) cred: Arc<UserCred>,
+    pub(crate) user: Arc<User>,
     pub(crate) is_writable: bool,
     pub(crate) is_guest: bool,
 }

@@ -319,7 +319,6 @@ mod tests {
         ]
     }
 
-
     proptest! {
         #[test]
         fn agrees_with_a_set_of_ids(steps in prop::collection::vec(step(), 1..MOST)) {

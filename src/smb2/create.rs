@@ -47,7 +47,10 @@ pub(super) fn serve(
     tree: &Arc<Tree>,
     reply: &mut Reply,
 ) -> Handled {
-    let outcome = if tree.share.is_pipe() {
+    let outcome = if !tree.is_of(session) {
+        // The session was renewed as somebody else, who connects on his own.
+        Err(NtStatus::ACCESS_DENIED.into())
+    } else if tree.share.is_pipe() {
         open_pipe(cx, session, tree, reply)
     } else {
         open_file(cx, session, tree, reply)

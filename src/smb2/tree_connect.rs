@@ -95,7 +95,7 @@ fn share_name<'a>(path: &Utf16<'_>, buffer: &'a mut [u8]) -> Result<&'a [u8], St
 fn authorise(
     cx: &Context<'_>,
     session: &Session,
-    user: &User,
+    user: &Arc<User>,
     name: &[u8],
 ) -> Result<TreeParts, Stop> {
     let server = cx.server();
@@ -159,6 +159,7 @@ fn authorise(
         } else {
             cred_for(&share, user, answer.extension.ids())?
         },
+        user: user.clone(),
         is_writable: writable || share.is_pipe(),
         is_guest: answer.connection_flags & tree_flag::GUEST_ACCOUNT != 0,
         share,

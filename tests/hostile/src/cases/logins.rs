@@ -169,7 +169,16 @@ fn reauth_as_another(world: &World) -> Result<()> {
             &[NtStatus::ACCESS_DENIED],
         )?;
     }
-    let made = client.create(&NewFile::named("made-as.tmp").temporary())?;
+    // The first user's way into the share opens nothing for the second, who takes his own.
+    let named = NewFile::named("made-as.tmp");
+    refused(client.create(&named), &[NtStatus::ACCESS_DENIED])?;
+    let first = client.tree;
+    client.connect_tree(&world.target.share)?;
+    refused(
+        client.create(&NewFile::named("renewed-as.tmp")),
+        &[NtStatus::ACCESS_DENIED],
+    )?;
+    let made = client.create(&named.temporary())?;
     let owners = ["renewed-as.tmp", "made-as.tmp"]
         .map(|name| std::fs::metadata(world.root.join(name)).map(|data| data.uid()));
     ensure!(
@@ -177,6 +186,7 @@ fn reauth_as_another(world: &World) -> Result<()> {
         "files of two users are owned by {owners:?}"
     );
     client.close(made)?;
+    client.tree = first;
     client.close(file)?;
     Ok(())
 }
