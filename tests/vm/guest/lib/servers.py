@@ -109,7 +109,9 @@ class Ksmbd(Server):
     def module_path(self):
         release = platform.release()
         if self.module == "c":
-            return f"/lib/modules/{release}/kernel/fs/smb/server/ksmbd.ko.xz"
+            stock = f"/lib/modules/{release}/kernel/fs/smb/server/ksmbd.ko"
+            # Debian packs its modules; the debug kernel's are as they were built.
+            return stock if os.path.exists(stock) else f"{stock}.xz"
         return f"/lib/modules/{release}/updates/ksmbd.ko"
 
     def load(self):
