@@ -17,7 +17,7 @@ use smb_proto::ipc::{self, Command};
 use smb_proto::wire::{Full, Writer, Written};
 
 /// How long a request waits for the daemon's answer.
-const ANSWER_TIMEOUT_MS: u32 = 2_000;
+const ANSWER_TIMEOUT_MS: u32 = if cfg!(CONFIG_KASAN) { 20_000 } else { 2_000 };
 /// Requests that may wait at the same time: a client cannot make the kernel hold more.
 const MAX_WAITERS: usize = 1_024;
 /// The largest fixed message that the kernel sends; payloads travel as a part of their own.
