@@ -39,16 +39,22 @@ def _own_memory():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Anonymous:"))
 
 
-def sample(holder):
-    """{part: bytes}, settled: `server` is the sum of the kernel's memory and the daemons'."""
+def kernel():
+    """{part: bytes} of the kernel's memory, settled: `kernel` is all of it."""
     machine.write("/proc/sys/vm/drop_caches", "3")
     settle(3)
     machine.write("/proc/sys/vm/compact_memory", "1")
     settle(3)
     info = _meminfo()
-    kernel = info["MemTotal"] - info["MemFree"] - _per_processor_lists() - sum(info[name] for name in ("Active", "Inactive", "Unevictable"))
-    daemons = info["AnonPages"] - holder.own_memory() - _own_memory()
-    return {"server": kernel + daemons, "kernel": kernel, "daemons": daemons, **{name: info[name] for name in PARTS}}
+    used = info["MemTotal"] - info["MemFree"] - _per_processor_lists() - sum(info[name] for name in ("Active", "Inactive", "Unevictable"))
+    return {"kernel": used, **{name: info[name] for name in PARTS}}
+
+
+def sample(holder):
+    """The same with `daemons`, and `server` for both."""
+    parts = kernel()
+    daemons = _meminfo()["AnonPages"] - holder.own_memory() - _own_memory()
+    return {"server": parts["kernel"] + daemons, "daemons": daemons, **parts}
 
 
 def _measure(holder, what, repeats, results):

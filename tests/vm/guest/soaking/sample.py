@@ -55,7 +55,7 @@ def _daemon(server):
 def take(server):
     """{kind: value}; the machine must be calm."""
     machine.write("/proc/sys/vm/drop_caches", "3")
-    seen = {name: value // 1024 for name, value in memory.sample().items()}
+    seen = {name: value // 1024 for name, value in memory.kernel().items()}
     with open("/proc/meminfo", encoding="ascii") as file:
         info = {line.split(":")[0]: int(line.split()[1]) for line in file}
     with open("/proc/sys/fs/file-nr", encoding="ascii") as file:
