@@ -35,8 +35,8 @@ def start(server):
     server.start({"share": {"path": ROOT}})
     for name in ("data", "beside"):
         machine.write(f"{ROOT}/{name}", name)
-        os.chmod(f"{ROOT}/{name}", 0o666)
-        # Rights that only an owner has are asked for, too.
+        # All rights are asked for, too: those of an owner, and to execute.
+        os.chmod(f"{ROOT}/{name}", 0o777)
         shutil.chown(f"{ROOT}/{name}", machine.USER)
     for kind in KINDS:
         _faults.setdefault(kind, Faults(kind)).prepare()
