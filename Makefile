@@ -74,7 +74,7 @@ help:
 	@echo '  make soak MINUTES=n clients of every kind, kills, restarts and reloads for n minutes (60; at least 15); memory and handles are'
 	@echo '                      plotted (build/soak.svg) and must not grow; SEED=, DEBUG=1 in the kernel of test-debug'
 	@echo '  make fuzz           fuzz every parser for MINUTES=60 in all; TARGET=name'
-	@echo '  make miri           unit tests of proto and model under Miri, with the host'\''s nightly toolchain'
+	@echo '  make miri           unit tests of proto and model under Miri, with the host'\''s nightly toolchain (half an hour)'
 	@echo '  make setup          only make the caches'
 	@echo '  make list           the names of the tests in VMs'
 	@echo
