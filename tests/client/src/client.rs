@@ -129,22 +129,30 @@ impl Client {
     /// Those of each step.
     pub fn bind(target: &Target, options: &Options, first: &Client) -> Result<Self> {
         let mut conn = Connection::open(target.address, options.room)?;
-        conn.negotiate(&options.offer)?;
-        let mut setup = Setup::new(
-            &conn,
-            SetupHeader {
-                session_id: first.session.id,
-                bind: true,
-                ..SetupHeader::default()
-            },
-        )?;
-        setup.signer = first.session.signer.clone();
-        setup.first(&mut conn)?;
+        let mut setup = first.begin_binding(&mut conn, options)?;
         let mut session = setup.second(&mut conn, &target.who)?;
         session.sealing = first.session.sealing.clone();
         let mut client = Self::on(conn, session, first.protection);
         client.tree = first.tree;
         Ok(client)
+    }
+
+    /// The binding of this session to `conn`, a new connection, of which only the last step is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of each step.
+    pub fn begin_binding(&self, conn: &mut Connection, options: &Options) -> Result<Setup> {
+        conn.negotiate(&options.offer)?;
+        let header = SetupHeader {
+            session_id: self.session.id,
+            bind: true,
+            ..SetupHeader::default()
+        };
+        let mut setup = Setup::new(conn, header)?;
+        setup.signer = self.session.signer.clone();
+        setup.first(conn)?;
+        Ok(setup)
     }
 
     /// A session on a connection.

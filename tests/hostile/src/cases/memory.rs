@@ -90,15 +90,7 @@ fn bindings(world: &World) -> Result<()> {
     let first = world.client_with(&options)?;
     let second = Client::bind(&world.target, &options, &first)?;
     let mut conn = world.connection()?;
-    conn.negotiate(&options.offer)?;
-    let header = SetupHeader {
-        session_id: first.session.id,
-        bind: true,
-        ..SetupHeader::default()
-    };
-    let mut setup = Setup::new(&conn, header)?;
-    setup.signer = first.session.signer.clone();
-    setup.first(&mut conn)?;
+    first.begin_binding(&mut conn, &options)?;
     drop(second);
     Ok(())
 }

@@ -113,15 +113,7 @@ fn reauth(world: &World, act: Act) -> Result<()> {
 /// A binding of `first`'s session to a new connection of which only the last step is left.
 fn binding(world: &World, options: &Options, first: &Client) -> Result<(Connection, Setup)> {
     let mut conn = world.connection()?;
-    conn.negotiate(&options.offer)?;
-    let header = SetupHeader {
-        session_id: first.session.id,
-        bind: true,
-        ..SetupHeader::default()
-    };
-    let mut setup = Setup::new(&conn, header)?;
-    setup.signer = first.session.signer.clone();
-    setup.first(&mut conn)?;
+    let setup = first.begin_binding(&mut conn, options)?;
     Ok((conn, setup))
 }
 
@@ -265,18 +257,7 @@ fn logoff_against_bind(world: &World) -> Result<()> {
     let options = Options::default();
     for _ in 0..ROUNDS {
         let mut first = world.client_with(&options)?;
-        let mut conn = world.connection()?;
-        conn.negotiate(&options.offer)?;
-        let mut setup = Setup::new(
-            &conn,
-            SetupHeader {
-                session_id: first.session.id,
-                bind: true,
-                ..SetupHeader::default()
-            },
-        )?;
-        setup.signer = first.session.signer.clone();
-        setup.first(&mut conn)?;
+        let (mut conn, mut setup) = binding(world, &options, &first)?;
         let (token, key) = setup.authenticate(&world.target.who)?;
         let id = first.send(Command::Logoff, 1, |w| Empty.write(w))?;
         spin(chance.random_range(0..20_000));
