@@ -119,6 +119,15 @@ impl Else {
         Ok(Else { client, held })
     }
 
+    /// Takes the range, which nobody may hold.
+    fn lock(&mut self) -> Result<()> {
+        Ok(self.client.lock(self.held, (0, 10), NOW)?)
+    }
+
+    fn unlock(&mut self) -> Result<()> {
+        Ok(self.client.lock(self.held, (0, 10), LockFlags::UNLOCK)?)
+    }
+
     /// Ends the wait as only somebody else can; the message id.
     fn send_end(&mut self, end: End) -> Result<u64> {
         if end == End::Unlock {
@@ -167,7 +176,7 @@ fn waits(world: &World, wait: Wait, end: End) -> Result<()> {
     let mut someone = Else::new(world)?;
     for round in 0..ROUNDS {
         if wait == Wait::Lock {
-            someone.client.lock(someone.held, (0, 10), NOW)?;
+            someone.lock()?;
         }
         let (mut first, mut second) = world.channels(protection(round))?;
         let file = match wait {
@@ -213,14 +222,10 @@ fn waits(world: &World, wait: Wait, end: End) -> Result<()> {
         if wait == Wait::Lock {
             // Whatever was answered, nothing of it stays.
             if end != End::Unlock {
-                someone
-                    .client
-                    .lock(someone.held, (0, 10), LockFlags::UNLOCK)?;
+                someone.unlock()?;
             }
-            someone.client.lock(someone.held, (0, 10), NOW)?;
-            someone
-                .client
-                .lock(someone.held, (0, 10), LockFlags::UNLOCK)?;
+            someone.lock()?;
+            someone.unlock()?;
         }
     }
     Ok(())
@@ -231,7 +236,7 @@ fn cancelled(world: &World, end: End) -> Result<()> {
     let mut chance = world.chance();
     let mut someone = Else::new(world)?;
     for round in 0..ROUNDS {
-        someone.client.lock(someone.held, (0, 10), NOW)?;
+        someone.lock()?;
         let (mut first, mut second) = world.channels(protection(round))?;
         let file = first.create(&NewFile::named("held.tmp"))?;
         let mut waiting = Vec::new();
@@ -262,15 +267,11 @@ fn cancelled(world: &World, end: End) -> Result<()> {
             }
             _ => {
                 is_one_of(&second.wait(ended)?, &[NtStatus::SUCCESS])?;
-                someone
-                    .client
-                    .lock(someone.held, (0, 10), LockFlags::UNLOCK)?;
+                someone.unlock()?;
             }
         }
-        someone.client.lock(someone.held, (0, 10), NOW)?;
-        someone
-            .client
-            .lock(someone.held, (0, 10), LockFlags::UNLOCK)?;
+        someone.lock()?;
+        someone.unlock()?;
     }
     Ok(())
 }
