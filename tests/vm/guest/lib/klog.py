@@ -5,12 +5,17 @@ import os
 import re
 
 BAD = re.compile(
-    r"WARNING: |BUG: |Oops|kernel BUG|general protection|KASAN|UBSAN|Call Trace|blocked for more than|"
+    r"WARNING: |\bBUG\b|Oops|general protection|KASAN|UBSAN|Call Trace|cut here|Modules linked in|blocked for more than|"
     r"rust_kernel: panicked|rust_panic|panicked at|left at unload|unreferenced object|refcount_t|list_(add|del) corruption|"
-    r"soft lockup|lines lost|rcu.*(stall|detected)|Kernel panic|Bad page|double free|use-after-free|"
+    r"soft lockup|lines lost|rcu.*(stall|detected|starved)|Kernel panic|Bad page|double free|use-after-free|leaked|"
+    # What the kernel tells in one line without a stack: references that do not come back, file systems in trouble, memory that is out.
+    r"unregister_netdevice: waiting for|Attempt to release|Busy inodes after unmount|still in use \(\d|percpu ref .*<= 0|duplicate filename|"
+    r"EXT4-fs error|Aborting journal|I/O error|invoked oom-killer|Out of memory|page allocation failure|"
+    # Programs that crash, ours or the tests'.
+    r"segfault at|traps: |trap invalid opcode|"
     # lockdep, debug objects, reference trackers and KUnit of the debug kernel.
     r"possible (recursive|circular|irq lock inversion|irq-unsafe)|inconsistent lock state|bad unlock balance|lock held when returning|"
-    r"still has locks held|held lock freed|INFO: trying to register non-static key|ODEBUG:|leaked reference|ref_tracker:.*has \d+/\d+ users|"
+    r"still has locks held|held lock freed|INFO: trying to register non-static key|ODEBUG:|ref_tracker:.*has \d+/\d+ users|"
     r"suspicious RCU usage|sleeping function called|scheduling while atomic|^\s*not ok \d"
 )
 # Lines shown of what is wrong: a splat of lockdep holds several stacks.
