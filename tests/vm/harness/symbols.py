@@ -26,7 +26,7 @@ def table(module):
 def lookup(module, symbols, name, offset):
     """`function at file:line`, the inlined ones first; empty if it cannot be told."""
     # Of a module that is gone, kmemleak's stacks tell the place in the section (guest's lib/module.py).
-    section, value = (name, 0) if name.startswith(".text") else symbols.get(name, ("", 0))
+    section, value = (name, 0) if name.startswith((".text", ".init.text", ".exit.text")) else symbols.get(name, ("", 0))
     if not section:
         return ""
     # A stack holds return addresses: the call is the instruction before.

@@ -59,7 +59,7 @@ def mounted(share, where=MOUNT, **options):
 
 
 def clean_up():
-    """Takes away every cifs mount, and waits until the client has forgotten its sessions."""
+    """Takes away every cifs mount, by force. The client gives its connections up by itself, some of them only after this has returned."""
     with open("/proc/mounts", encoding="utf-8") as file:
         mounts = [line.split()[1] for line in file if line.split()[2] in ("cifs", "smb3")]
     for where in reversed(mounts):

@@ -6,6 +6,8 @@ import platform
 import struct
 
 SECTIONS = "/sys/module/ksmbd/sections"
+# The beginnings of the names of sections with code.
+CODE = (".text", ".init.text", ".exit.text")
 # (start, end, section) of every load so far; a later one is looked at first.
 _loads = []
 
@@ -15,7 +17,8 @@ def path():
 
 
 def _code_sizes():
-    """{section: size in bytes} of the module's code, from its ELF section headers."""
+    """{section: size in bytes} of the module's code, from its ELF section headers. Also of what the kernel gives back once the module is
+    initialised: what that allocated lives on."""
     with open(path(), "rb") as file:
         data = file.read()
     start, size, count, names = struct.unpack_from("<Q10xHHH", data, 40)
@@ -24,7 +27,7 @@ def _code_sizes():
     sizes = {}
     for name, _kind, _flags, _address, _offset, length in headers:
         text = data[strings + name : data.index(b"\0", strings + name)].decode()
-        if text == ".text" or text.startswith(".text."):
+        if text.startswith(CODE):
             sizes[text] = length
     return sizes
 

@@ -6,7 +6,7 @@ import os
 import re
 
 from lib import klog, machine, servers
-from lib.proc import Skip, check
+from lib.proc import check
 from lib.registry import Suite
 
 suite = Suite("debug", cost=300, needs="debug")
@@ -27,8 +27,7 @@ def boot(_server):
 @suite.test("kunit", timeout=300)
 def kunit(server):
     """Every suite in the module, as it is loaded."""
-    if not os.path.exists(FILTER):
-        raise Skip("the kernel has no KUnit")
+    check(os.path.exists(FILTER), "the debug kernel has no KUnit")
     machine.write(FILTER, "ksmbd*")
     try:
         server.reset()
