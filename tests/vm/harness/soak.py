@@ -12,7 +12,7 @@ import data
 import plot
 import symbols
 import vm
-from report import say
+from report import Stop, say
 
 sys.path.insert(0, "/src/tests/vm/guest")
 
@@ -23,6 +23,8 @@ QUIET_SECONDS = 1800
 # Until then caches fill and slabs find their size.
 WARM_UP = 0.25
 FEWEST = 8
+# In less, the rounds that it takes to judge by are not done.
+LEAST_MINUTES = 15
 
 
 def listen(minutes, server, seed):
@@ -72,6 +74,8 @@ def judge(samples, kinds):
 
 
 def run(options):
+    if options.minutes < LEAST_MINUTES:
+        raise Stop(f"a soak takes at least {LEAST_MINUTES} minutes, and MINUTES is {options.minutes}: less has too few samples to judge by.")
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     build.for_server(options.server)
     data.prepare()
