@@ -5,11 +5,14 @@ The root is a virtiofs of the cached guest; a second virtiofs, `host`, brings th
 and takes the results. No initramfs, no KVM: the stock kernel runs under TCG everywhere alike.
 """
 
+import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -18,10 +21,16 @@ import data
 import symbols
 from report import Stop, say
 
+sys.path.insert(0, "/src/tests/vm/guest")
+
+from lib.klog import KernelLog  # noqa: E402
+
 VIRTIOFSD = "/usr/libexec/virtiofsd"
 BOOT_SECONDS = 180
 # With every check of the debug kernel an emulated machine takes that many times as long, and more memory, in MiB.
 DEBUG_PATIENCE, DEBUG_MEMORY = 10, 1024
+# What the console has before each line of the kernel.
+STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
 
 
 def patience():
@@ -45,8 +54,10 @@ def _make_work(job, server):
 class Machine:
     """One emulated machine with its file servers. Use as a context manager: leaving it ends every process of it."""
 
-    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, icount=False):
-        """With `icount`, one processor whose clock is the count of its instructions: what the guest measures does not depend on the host."""
+    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, icount=False, boot=1):
+        """With `icount`, one processor whose clock is the count of its instructions: what the guest measures does not depend on the host.
+        `boot` tells one boot from the next where a machine has several."""
+        self.log_name = f"console-{name}{'' if boot == 1 else f'.{boot}'}.log"
         self.name, self.interactive = name, interactive
         self.clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if icount else ["-accel", "tcg,thread=multi"]
         # A string instruction counts once for each element it moves: without the byte-wise variants, copying costs one count for 8 bytes,
@@ -128,7 +139,7 @@ class Machine:
         subprocess.run(f"umount -l {self.work}/* 2>/dev/null; true", shell=True, check=False)
         keep = f"{build.BUILD}/log"
         os.makedirs(keep, exist_ok=True)
-        shutil.copyfile(self.console, f"{keep}/console-{self.name}.log")
+        shutil.copyfile(self.console, f"{keep}/{self.log_name}")
 
     def _read(self, name):
         try:
@@ -138,9 +149,16 @@ class Machine:
             return ""
 
     def last_console(self, lines=30):
-        """What the machine said last, or why QEMU said nothing."""
+        """What the machine said of its end: from the first line on that is bad since the last test began, or else the last `lines`. If
+        it said nothing, why QEMU could not."""
         text = self._read("console.log").replace("\r", "").strip() or self._read("qemu.log")
-        return "the console's last lines:\n" + "\n".join(text.splitlines()[-lines:])
+        said = [STAMP.sub("", line) for line in text.splitlines()]
+        begun = max((index for index, line in enumerate(said) if line.startswith("ksmbd-test: begin ")), default=0)
+        bad = KernelLog.bad(said[begun:])
+        # What is cut off the end of many bad lines may be what it died of.
+        shown = bad + ([] if bad == said[-len(bad) :] else ["...", *said[-10:]]) if bad else said[-lines:]
+        where = f"build/{'debug/' if build.is_debug() else ''}log/{self.log_name}"
+        return f"the console ({where}) says:\n" + "\n".join(shown)
 
     def listen(self, quiet_limit):
         """Yields the guest's events. `quiet_limit()` gives the moment after which silence means that it hangs.
@@ -174,6 +192,9 @@ class Machine:
 def run_tests(report, suite, tests, server):
     """Runs `tests` of `suite`, in as many boots as it takes, and reports each."""
     left = [test.name for test in tests]
+    # Those of the boots of a run before, which may have been more.
+    for old in glob.glob(f"{build.BUILD}/log/console-{suite.name}-{server}.[0-9].log"):
+        os.unlink(old)
     boots = 0
     while left:
         boots += 1
@@ -181,16 +202,16 @@ def run_tests(report, suite, tests, server):
             for name in left:
                 report.verdict(name, "fail", why=f"not run: the machine of suite {suite.name} ended {boots - 1} times before.")
             return
-        left = _one_boot(report, suite, left, server)
+        left = _one_boot(report, suite, left, server, boots)
 
 
-def _one_boot(report, suite, names, server):
-    """Boots once and runs `names`; returns those that must run in another boot."""
+def _one_boot(report, suite, names, server, boot):
+    """Boots, for the `boot`-th time, and runs `names`; returns those that must run in another boot."""
     left = list(names)
     running = None
     limit = [time.monotonic() + BOOT_SECONDS * patience()]
     job = {"mode": "tests", "suite": suite.name, "tests": names}
-    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk) as machine:
+    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk, boot=boot) as machine:
         for event in machine.listen(lambda: limit[0]):
             kind = event["event"]
             if kind == "begin":
