@@ -24,7 +24,7 @@ def runnable():
 
 
 def all_tests():
-    return [test for suite in runnable().values() for test in suite.tests]
+    return [test for suite in runnable().values() for test in suite.tests + registry.closing(suite, build.is_debug())]
 
 
 def debug_patterns():
@@ -47,10 +47,8 @@ def plan(options, patterns=()):
         pattern = options.test
         tests = [t for t in suite.tests if not pattern or fnmatch.fnmatchcase(t.name, pattern) or fnmatch.fnmatchcase(t.name, f"{suite.name}.{pattern}")]
         tests = [t for t in tests if not patterns or any(fnmatch.fnmatchcase(t.name, one) for one in patterns)]
-        if tests and build.is_debug():
-            tests.append(registry.leaks_of(suite))
         if tests:
-            chosen.append((suite, tests))
+            chosen.append((suite, tests + registry.closing(suite, build.is_debug())))
     if not chosen:
         raise Stop(f"no test matches '{options.test}'.")
     return sorted(chosen, key=lambda pair: -pair[0].cost)

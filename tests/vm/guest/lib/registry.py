@@ -8,10 +8,11 @@ import pkgutil
 
 class Test:
     """One named test. `timeout` in seconds of the emulated machine's wall clock; `lacks` names, for servers other than ours,
-    why they cannot pass it."""
+    why they cannot pass it. One that closes its suite has no function: the runner does what it is about."""
 
     def __init__(self, name, function, timeout, lacks):
         self.name, self.function, self.timeout, self.lacks = name, function, timeout, lacks
+        self.is_closing = function is None
 
 
 class Suite:
@@ -25,7 +26,6 @@ class Suite:
         self.clients = clients
         self.tests = []
         self.set_up = None
-        self.tear_down = None
 
     def test(self, name, timeout=120, lacks=None):
         """Registers the function as the test `suite.name`."""
@@ -46,9 +46,11 @@ class Suite:
         return function
 
 
-def leaks_of(suite):
-    """The test that ends each suite in the debug kernel: nothing leaked."""
-    return Test(f"{suite.name}.leaks", None, 300, {})
+def closing(suite, is_debug):
+    """The tests that follow those of each suite, whichever of them were selected: the clients and the server go away as they should, and
+    in the debug kernel nothing leaked."""
+    names = ("end", "leaks") if is_debug else ("end",)
+    return [Test(f"{suite.name}.{name}", None, 300, {}) for name in names]
 
 
 def load_all():

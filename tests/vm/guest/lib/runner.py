@@ -7,7 +7,7 @@ import traceback
 
 from . import client, events, leaks, machine, registry, servers
 from .klog import KernelLog
-from .proc import Failure, Skip, patient
+from .proc import Failure, Skip, check, patient
 
 
 class TooLong(BaseException):
@@ -18,16 +18,14 @@ def _alarm(_signum, _frame):
     raise TooLong()
 
 
-def _attempt(test, server, log):
-    """Runs one test; returns (verdict, reason)."""
-    if server.kind in test.lacks:
-        return "skip", test.lacks[server.kind]
+def _attempt(test, work, log):
+    """Does the `work` of a test within its time; returns (verdict, reason)."""
     verdict, why = "pass", ""
     signal.signal(signal.SIGALRM, _alarm)
     limit = patient(test.timeout)
     signal.alarm(limit)
     try:
-        test.function(server)
+        work()
     except Skip as reason:
         verdict, why = "skip", str(reason)
     except Failure as failure:
@@ -45,6 +43,17 @@ def _attempt(test, server, log):
     return verdict, why
 
 
+def _begin(test):
+    """Tells the host, and the kernel log, that the test begins; returns the moment."""
+    machine.kmsg(f"begin {test.name}")
+    events.send(event="begin", test=test.name, timeout=patient(test.timeout))
+    return time.monotonic()
+
+
+def _end(test, start, verdict, why):
+    events.send(event="end", test=test.name, verdict=verdict, seconds=round(time.monotonic() - start, 2), why=why)
+
+
 def run(job):
     """Runs what the job names, in the suite's order."""
     suite = registry.load_all()[job["suite"]]
@@ -52,21 +61,21 @@ def run(job):
     server = servers.make(job["server"])
     log = KernelLog()
     log.read()
-    ready = False
+    ready = did_any = False
     for test in suite.tests:
         if test.name not in wanted:
             continue
-        machine.kmsg(f"begin {test.name}")
-        events.send(event="begin", test=test.name, timeout=patient(test.timeout))
-        start = time.monotonic()
+        start = _begin(test)
+        if server.kind in test.lacks:
+            _end(test, start, "skip", test.lacks[server.kind])
+            continue
         try:
-            if not ready and server.kind not in test.lacks:
-                client.clean_up()
-                server.reset()
+            if not ready:
+                _take_away(server)
                 if suite.set_up:
                     suite.set_up(server)
                 ready = True
-            verdict, why = _attempt(test, server, log)
+            verdict, why = _attempt(test, lambda: test.function(server), log)
         except Exception as problem:
             detail = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
             verdict, why = "fail", f"the server could not be started for it: {detail}"
@@ -74,37 +83,44 @@ def run(job):
             why += "\nkernel log:\n" + "\n".join(log_tail[-25:])
         if verdict == "fail":
             why += server.diagnosis()
-        events.send(event="end", test=test.name, verdict=verdict, seconds=round(time.monotonic() - start, 2), why=why)
+        _end(test, start, verdict, why)
+        did_any = did_any or verdict != "skip"
         if verdict == "fail":
             # What a failed test leaves behind must not decide about the next one.
             ready = False
             if "the kernel log says" in why or "cannot even be killed" in why:
                 events.send(event="reboot")
                 return
-    signal.alarm(patient(120))
-    try:
-        client.clean_up()
-        server.reset()
-    except (Exception, TooLong) as problem:
-        events.send(event="log", text=f"note: {suite.name}: the server did not stop cleanly after the last test: {problem!r}")
-    signal.alarm(0)
-    if job.get("debug"):
-        test = registry.leaks_of(suite)
-        events.send(event="begin", test=test.name, timeout=patient(test.timeout))
-        start = time.monotonic()
-        verdict, why = judge_leaks(log)
-        events.send(event="end", test=test.name, verdict=verdict, seconds=round(time.monotonic() - start, 2), why=why)
+    for test in registry.closing(suite, job.get("debug")):
+        start = _begin(test)
+        verdict, why = _attempt(test, lambda: CLOSING[test.name.rsplit(".", 1)[1]](server), log)
+        if verdict == "pass" and not did_any:
+            verdict, why = "skip", "no test before it did anything"
+        if verdict == "fail":
+            why += server.diagnosis()
+        _end(test, start, verdict, why)
 
 
-def judge_leaks(log):
-    """(verdict, reason) of what is left when the module is gone."""
-    if servers.loaded("ksmbd"):
-        return "fail", "the module is still loaded, so what it leaked cannot be told"
+def _take_away(server):
+    """Leaves nothing of the clients and the server."""
+    client.clean_up()
+    server.reset()
+
+
+def _end_of_suite(server):
+    """The last unloading, which no test sees: it must succeed, and the kernel log stay clean."""
+    _take_away(server)
+    check(not servers.loaded("ksmbd"), "the module is still loaded")
+
+
+def _leaks(_server):
+    """What is left when the module is gone."""
+    check(not servers.loaded("ksmbd"), "the module is still loaded, so what it leaked cannot be told")
     found = leaks.records()
     ours = [record for record in found if leaks.is_ours(record)]
     if len(found) > len(ours):
         events.log(f"note: kmemleak has {len(found) - len(ours)} objects that others leaked:\n" + leaks.summary([one for one in found if one not in ours], 3))
-    bad = log.bad([line for line in log.read() if "kmemleak" not in line])
-    if bad:
-        return "fail", "the kernel log says:\n" + "\n".join(bad)
-    return ("fail", f"{len(ours)} objects leaked:\n" + leaks.summary(ours)) if ours else ("pass", "")
+    check(not ours, f"{len(ours)} objects leaked:\n" + leaks.summary(ours))
+
+
+CLOSING = {"end": _end_of_suite, "leaks": _leaks}
