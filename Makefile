@@ -33,7 +33,7 @@ TOOLS     := build/tools/ksmbd.
 MANUAL    := build/manual
 endif
 
-# What to test: make test SUITE=mount TEST='mount.3.*' SERVER=c
+# What to test: make test SUITE=mount,io TEST='mount.3.*,io.rename' SERVER=c
 SELECT = $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') $(if $(SERVER),--server '$(SERVER)') $(if $(VMS),--jobs '$(VMS)')
 
 .PHONY: all modules tools install modules_install tools_install doc_install unit_install uninstall kdir_check clean check audit fmt doc check-in-tree test test-debug soak run shell bench bench-smp fuzz miri help setup list
@@ -78,7 +78,8 @@ help:
 	@echo '  make setup          only make the caches'
 	@echo '  make list           the names of the tests in VMs'
 	@echo
-	@echo 'Selecting: make test SUITE=torture TEST=smb2.read.eof; SERVER=ours|c|ours-module|ours-tools|samba; VMS=machines at a time'
+	@echo 'Selecting: make test SUITE=torture TEST=smb2.read.eof; SUITE and TEST take several, comma separated, and TEST shell patterns;'
+	@echo '           SERVER=ours|c|ours-module|ours-tools|samba; VMS=machines at a time'
 	@echo 'Environment: KSMBD_CACHE (default ~/.cache/ksmbd), KSMBD_MIRROR (Debian archive), KSMBD_JOBS (default: all processors)'
 
 ifdef KDIR

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Plans the guest's suites: which tests, in which machines, how many at a time."""
 
+import difflib
 import fnmatch
 import os
 import queue
@@ -27,6 +28,25 @@ def all_tests():
     return [test for suite in runnable().values() for test in suite.tests + registry.closing(suite, build.is_debug())]
 
 
+def matches(suite, test, pattern):
+    """Whether a shell pattern fits the test's name, with its suite's name before it or without."""
+    return any(fnmatch.fnmatchcase(test.name, one) for one in (pattern, f"{suite.name}.{pattern}"))
+
+
+def refuse_unmatched(suites, patterns, where):
+    """Stops when one of the patterns fits no test: whoever wrote it means one that is not there. Says which are like it."""
+    for pattern in patterns:
+        if any(matches(suite, test, pattern) for suite in suites for test in suite.tests):
+            continue
+        if any(matches(suite, test, pattern) for suite in suites for test in registry.closing(suite, build.is_debug())):
+            raise Stop(f"{pattern}{where} does not run alone: it follows the tests of its suite, whichever are selected.")
+        names = [test.name for suite in suites for test in suite.tests]
+        short = {name.split(".", 1)[1]: name for name in names}
+        plain = pattern.replace("*", "").replace("?", "").rstrip(".")
+        near = difflib.get_close_matches(plain, names, 5, 0.5) or [short[name] for name in difflib.get_close_matches(plain, short, 5, 0.5)]
+        raise Stop(f"no test matches '{pattern}'{where}; there are {', '.join(near or names[:5])}, ... (`make list` names all).")
+
+
 def debug_patterns():
     """The tests of conf/debug.tests: those that the debug kernel runs when nothing is selected."""
     with open("/src/tests/vm/conf/debug.tests", encoding="utf-8") as file:
@@ -34,23 +54,22 @@ def debug_patterns():
 
 
 def plan(options, patterns=()):
-    """[(suite, tests)], the longest first. With `patterns`, only tests that match one of them."""
+    """[(suite, tests)], the longest first, each with the tests that close it. With `patterns`, those of conf/debug.tests, only tests that
+    match one of them."""
     suites = runnable()
     wanted = [name for name in options.suite.split(",") if name]
     for name in wanted:
         if name not in suites:
             raise Stop(f"there is no suite {name}; there are {', '.join(sorted(suites))}.")
+    selected = [suite for suite in suites.values() if not wanted or suite.name in wanted]
+    selection = [pattern for pattern in options.test.split(",") if pattern]
+    refuse_unmatched(selected, selection, f" in {options.suite}" if wanted else "")
+    refuse_unmatched(selected, patterns, " (conf/debug.tests)")
     chosen = []
-    for suite in suites.values():
-        if wanted and suite.name not in wanted:
-            continue
-        pattern = options.test
-        tests = [t for t in suite.tests if not pattern or fnmatch.fnmatchcase(t.name, pattern) or fnmatch.fnmatchcase(t.name, f"{suite.name}.{pattern}")]
-        tests = [t for t in tests if not patterns or any(fnmatch.fnmatchcase(t.name, one) for one in patterns)]
+    for suite in selected:
+        tests = [test for test in suite.tests if all(not some or any(matches(suite, test, one) for one in some) for some in (selection, patterns))]
         if tests:
             chosen.append((suite, tests + registry.closing(suite, build.is_debug())))
-    if not chosen:
-        raise Stop(f"no test matches '{options.test}'.")
     return sorted(chosen, key=lambda pair: -pair[0].cost)
 
 
