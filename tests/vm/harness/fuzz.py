@@ -21,7 +21,13 @@ FLAGS = " ".join([
 ])
 # Inputs of a short run, from a fixed seed: its verdict depends on the sources alone.
 SHORT_RUNS = 20000
-LIMITS = ["-max_len=4096", "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=0", "-verbosity=0"]
+# What one input may take. All take milliseconds, and there are 4 KiB of them: this is generous on any machine.
+SECONDS = 20
+# Memory of a process. libFuzzer looks at what is resident once a second, so what a single allocation asks for is held by the system.
+MEMORY_MIB = 256
+LIMITS = ["-max_len=4096", f"-timeout={SECONDS}", f"-rss_limit_mb={MEMORY_MIB}", "-print_final_stats=0", "-verbosity=0"]
+# With several processes, the first finding of every kind ends the run; libFuzzer goes on after some of them unless it is told.
+FORKED = ["-ignore_crashes=0", "-ignore_timeouts=0", "-ignore_ooms=0"]
 
 
 def targets():
@@ -49,6 +55,11 @@ def compile_all():
             "building the fuzz targets (is the crates registry reachable?)", "cargo", "build", "--release", "--bins", "--target", TRIPLE,
             cwd=f"{COPY}/tests/fuzz", env={**os.environ, "CARGO_TARGET_DIR": f"{build.BUILD}/fuzz", "RUSTFLAGS": FLAGS},
         )
+
+
+def limited(*command):
+    """A command with the memory that it may ask for."""
+    return ["prlimit", f"--data={MEMORY_MIB << 20}", "--", *command]
 
 
 def program(name):
@@ -79,11 +90,11 @@ def fuzz(target, folder, *limits):
     os.makedirs(found, exist_ok=True)
     old = regressions(target)
     if old:
-        result = subprocess.run([program(target), *LIMITS, *old], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        result = subprocess.run(limited(program(target), *LIMITS, *old), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         if result.returncode != 0:
             return False, result.stdout
     result = subprocess.run(
-        [program(target), *LIMITS, *limits, f"-artifact_prefix={found}/{target}-", folder],
+        limited(program(target), *LIMITS, *limits, f"-artifact_prefix={found}/{target}-", folder),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
     )
     return result.returncode == 0, result.stdout
@@ -116,5 +127,5 @@ def run_long(report, pattern, minutes):
     for target in chosen:
         say(f"fuzzing {target} for {seconds} s")
         start = time.monotonic()
-        good, said = fuzz(target, corpus(target), f"-max_total_time={seconds}", f"-fork={build.jobs()}", "-ignore_crashes=0")
+        good, said = fuzz(target, corpus(target), f"-max_total_time={seconds}", f"-fork={build.jobs()}", *FORKED)
         report.verdict(f"fuzz.{target}", "pass" if good else "fail", time.monotonic() - start, "" if good else "\n".join(said.splitlines()[-40:]))
