@@ -11,14 +11,15 @@ use smb_model::wildcard;
 use smb_proto::copy::{Chunk, CopyRequest};
 use smb_proto::directory::{DirClass, DirEntry};
 use smb_proto::dos_info::DosInfo;
-use smb_proto::ea::{Ea, GetEa};
-use smb_proto::file_info::{AllInfo, FileInfoClass, NameInfo};
+use smb_proto::ea::{self, Ea, GetEa};
+use smb_proto::file_info::{AllInfo, FileInfoClass, LinkEntry, NameInfo, StreamInfo};
 use smb_proto::file_set::SetFile;
 use smb_proto::fs_info::{AttributeInfo, LabelInfo, VolumeInfo};
 use smb_proto::fsctl::{
     parse_set_sparse, DuplicateExtentsEx, FileTrim, PipeWait, ValidateNegotiate,
 };
 use smb_proto::ipc;
+use smb_proto::network::{self, Interface};
 use smb_proto::posix::{CreateMode, CreateReply, PosixFileInfo};
 use smb_proto::reparse::ReparseData;
 use smb_proto::security::{Acl, AclField, SecurityDescriptor, Sid};
@@ -107,6 +108,13 @@ pub fn information(data: &[u8]) {
         attributes <= data.len() && names <= data.len(),
         "an entry has bytes of its own"
     );
+    let streams = StreamInfo::list(data).take_while(Result::is_ok).count();
+    let links = LinkEntry::list(data).map_or(0, |links| links.take_while(Result::is_ok).count());
+    assert!(
+        streams <= data.len() && links <= data.len(),
+        "an entry has bytes of its own"
+    );
+    ea::is_valid_name(data);
     if let Ok(info) = DosInfo::parse(data) {
         let again = written(|w| info.write(w));
         assert_eq!(DosInfo::parse(&again), Ok(info));
@@ -148,6 +156,19 @@ pub fn fsctl(data: &[u8]) {
     let _ = PipeWait::parse(data);
     parse_set_sparse(data);
     smb_proto::fsctl::AllocatedRange::list(data).for_each(drop);
+    let interfaces: Vec<Interface> = Interface::list(data).map_while(Result::ok).collect();
+    assert!(
+        interfaces.len() * Interface::SIZE <= data.len(),
+        "an interface has bytes of its own"
+    );
+    let again = written(|w| {
+        let mut list = network::list(w, 1 << 20);
+        interfaces
+            .iter()
+            .try_for_each(|interface| interface.write(&mut list, w))
+    });
+    let read: Result<Vec<Interface>, _> = Interface::list(&again).collect();
+    assert_eq!(read, Ok(interfaces));
     if let Ok(snapshots) = SnapshotArray::parse(data) {
         assert!(
             snapshots.iter().count() <= data.len(),
@@ -187,6 +208,14 @@ pub fn ipc(data: &[u8]) {
             Ok(command)
         );
     }
+    if let Ok(startup) = ipc::Startup::parse(data) {
+        assert!(
+            startup.interface_names().count() <= startup.interfaces.len(),
+            "a name has bytes of its own"
+        );
+        let again = written(|w| startup.write(w));
+        assert!(data.starts_with(&again), "it is written as it was");
+    }
     let _ = ipc::SpnegoRequest::parse(data);
     let _ = ipc::SpnegoResponse::parse(data);
 }
@@ -216,8 +245,16 @@ pub fn names(data: &[u8]) {
         let _ = names::check_component(text, rules);
     }
     let _ = names::stream_rename_target(text);
+    let mut separated = text.as_bytes().to_vec();
+    names::separate_posix(&mut separated);
+    assert!(!separated.contains(&b'/'));
     if let Some(short) = ShortName::of(text) {
-        assert!(names::is_short(short.as_str()), "{}", short.as_str());
+        let short = short.as_str();
+        assert!(names::is_short(short), "{short}");
+        assert!(
+            names::may_be_short(short) && names::is_short_name_of(short, text),
+            "{short}"
+        );
     }
     if let Some((pattern, name)) = text.split_once('|') {
         let whole = wildcard::matches_str(pattern, name);

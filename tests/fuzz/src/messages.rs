@@ -12,7 +12,9 @@ use smb_proto::create_context::{Contexts, ReplyContexts, RequestContexts};
 use smb_proto::header::{Command, Header, HEADER_LEN};
 use smb_proto::negotiate::{Dialect, Reply, Request};
 use smb_proto::ntlmssp::{Authenticate, AvPairs, Challenge, Negotiate, NtResponse};
-use smb_proto::spnego::{MechList, NegTokenInit, NegTokenResp, Token};
+use smb_proto::read::Channel;
+use smb_proto::spnego::{is_plain_kerberos, MechList, NegTokenInit, NegTokenResp, Token};
+use smb_proto::write;
 
 use crate::{choice, written};
 
@@ -35,9 +37,50 @@ pub fn request(data: &[u8]) {
         Way::Reply
     };
     let pdu = common::message(command, way, |w| w.bytes(body));
+    if (command, way) == (Command::Write, Way::Request) {
+        write_without_front(&pdu);
+    }
     if let Ok(Some(once)) = common::rewrite(&pdu, way) {
         let twice = common::rewrite(&once, way).expect("what was written parses");
         assert_eq!(twice, Some(once), "a second time, it is written otherwise");
+    }
+}
+
+/// A WRITE whose first data the module took out of the frame before: it says the same as the whole one.
+fn write_without_front(pdu: &[u8]) {
+    let whole = write::Request::parse(pdu);
+    if let Some(at) = write::data_alone(pdu, pdu.len()) {
+        let request = whole.expect("its data can be taken out, so it is a WRITE");
+        assert_eq!(request.data, &pdu[at..]);
+        assert!(request.channel_info.is_empty(), "nothing but data");
+    }
+    // As many as no data are, or more.
+    for missing in [1, 1 << 12, usize::MAX] {
+        let _ = write::Request::parse_without(pdu, missing);
+    }
+    let Ok(whole) = whole else {
+        return;
+    };
+    let at = usize::from(u16::from_le_bytes([
+        pdu[HEADER_LEN + 2],
+        pdu[HEADER_LEN + 3],
+    ]));
+    let len = whole.data.len();
+    for missing in [1, len / 2, len] {
+        if missing > len {
+            continue;
+        }
+        let without = [&pdu[..at], &pdu[at + missing..]].concat();
+        let parsed = write::Request::parse_without(&without, missing);
+        // What a channel is told by may lie anywhere, also in what is not there.
+        if whole.channel == Channel::NONE {
+            let data = &whole.data[missing..];
+            assert_eq!(parsed, Ok(write::Request { data, ..whole }));
+        }
+        assert!(
+            write::Request::parse_without(&without, len + 1).is_err(),
+            "more is missing than there was"
+        );
     }
 }
 
@@ -133,6 +176,9 @@ pub fn spnego(data: &[u8]) {
         Ok(Token::Ntlmssp(message)) => ntlmssp(message),
         Err(_) => {}
     }
+    if is_plain_kerberos(data) {
+        assert!(!matches!(Token::parse(data), Ok(Token::Ntlmssp(_))));
+    }
     if let Ok(list) = MechList::parse(data) {
         list.oids().for_each(drop);
         list.mechs().for_each(drop);
@@ -148,6 +194,9 @@ pub fn ntlmssp(data: &[u8]) {
     if let Ok(message) = Challenge::parse(data) {
         let again = written(|w| message.write(w));
         assert!(Challenge::parse(&again).is_ok(), "what was written parses");
+    }
+    if let Ok((before, after)) = Authenticate::mic_cover(data) {
+        assert_eq!(before.len() + 16 + after.len(), data.len());
     }
     if let Ok(message) = Authenticate::parse(data) {
         let again = written(|w| message.write(w));
