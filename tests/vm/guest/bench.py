@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guest's half of `make bench` and `make bench-smp`: measures the rows that the job names against one server, and sends each figure."""
 
-import contextlib
 import os
-import signal
 import traceback
 
 from benchmark import crypto, directories, fio, load, memory, scaling, trees
 from benchmark.case import rows
-from benchmark.measure import ROOT, mounted, quiet
+from benchmark.measure import ROOT, mounted, never_idle, quiet
 from benchmark.results import Results
 from lib import client, events, machine, servers
 from lib.proc import Failure, run as run_program
@@ -22,22 +20,6 @@ GROUPS = {
     "cifs-": fio.blocks,
     "load-": load.blocks,
 }
-
-
-@contextlib.contextmanager
-def never_idle():
-    """Keeps the processor busy with nothing for a while. An idle guest's clock jumps from timer to timer, so while it waits for the
-    host's files, seconds would pass for minutes and every timeout would fire."""
-    child = os.fork()
-    if child == 0:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        while True:
-            pass
-    try:
-        yield
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def set_up(kind):
@@ -57,6 +39,8 @@ def set_up(kind):
         run_program(*program)
     results = Results([])
     results.note(f"{crypto.kernel_line()}; loaded for it: {', '.join(loaded) or 'nothing'}")
+    if kind == "samba":
+        results.note(run_program("smbd", "--version").output.strip())
     return server
 
 

@@ -10,6 +10,8 @@ OURS = ("ours", "ours-module")
 TOLERANCE = 0.01
 # A case that repeats worse than this says nothing: its own spread is not allowed to excuse more.
 MOST_TOLERANCE = 0.05
+# A ratio between figures that repeat worse than this is marked: its last digit means nothing.
+ROUGH = 0.05
 # Waits below this part of the time are not worth a word.
 NOTABLE_WAIT = 0.02
 
@@ -67,13 +69,15 @@ class Comparison:
         head = ["case", "unit", *[one.title for one in self.every], *[f"ours/{one.title}" for one in self.others], "spread", "client", "waits"]
         table = [head]
         for row in self.wanted:
-            shown = [f"{value:.{2 if value >= 0.1 else 3}f}" if value else "" for value in self.ratios(row).values()]
+            rough = "~" if self.spread(row) > ROUGH else ""
+            shown = [f"{rough}{value:.{2 if value >= 0.1 else 3}f}" if value else "" for value in self.ratios(row).values()]
             client = max((part for one in self.every if (part := one.part("client", row)) is not None), default=None)
             table.append([row.name, row.unit, *[self._cell(one, row) for one in self.every], *shown, percent(self.spread(row)) if any(one.mean(row) for one in self.every) else "", percent(client), self._waits(row)])
         return in_columns(table)
 
     def below(self, text_limit):
-        """The rows in which our module is slower or larger than the baseline, or was not measured though the baseline was."""
+        """The rows in which our module is slower than the baseline by more than the figures repeat, or was not measured though the baseline was.
+        The module's size has a limit of its own, `text_limit` bytes."""
         base = next((one for one in self.others if one.server == BASELINE), None)
         if not base:
             return ["there is nothing to compare: the servers must be c and ours"]
@@ -92,10 +96,10 @@ class Comparison:
                     bad.append(f"{row.name}: {worth:.3f} is below 1 - {allowed:.3f}")
         return bad
 
-    def save(self, path, release):
-        """Everything that was measured, as JSON."""
+    def save(self, path, about):
+        """Everything that was measured, as JSON. `about` tells of what and on what: words by name."""
         document = {
-            "kernel": release,
+            **about,
             "machine": "qemu tcg, icount shift=0, one processor, tmpfs share, loopback; cifs.ko without caches, or the load generator",
             "servers": {one.server: {"notes": one.notes, "failures": one.failures, "unsupported": one.unsupported} for one in self.every},
             "rows": [

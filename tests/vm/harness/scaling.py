@@ -59,6 +59,8 @@ def _ratio(measured, ours, other, case):
 
 def run(options):
     """One machine at a time, the servers in turns; the exit status tells of failures."""
+    if options.check:
+        raise Stop("bench-smp takes no CHECK: its figures depend on the host. Use it with `make bench`.")
     cases = chosen_cases(options.case)
     servers = bench.chosen_servers(options.servers)
     bench.prepare(servers)
