@@ -146,6 +146,8 @@ fn account_as(
     response: &LoginResponse,
     asked: Text<ACCOUNT_SIZE>,
 ) -> Result<Account, LinkError> {
+    // It is sent back, to who may read to its end.
+    response.account.terminated()?;
     let groups = if response.status & user_flag::EXTENSION != 0 {
         let answer = link.ask(Command::LoginExtRequest, |handle, w| {
             w.put(&login_request(handle, asked))
