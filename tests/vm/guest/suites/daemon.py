@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The daemon in trouble: killed, replaced, reloaded under load; broken files; messages from strangers; refusals that are told."""
 
+import errno
+import itertools
 import json
 import os
 import random
@@ -15,7 +17,7 @@ import urllib.request
 import uuid
 from xml.etree import ElementTree
 
-from lib import client, machine, procfs, servers
+from lib import client, impostor, machine, netlink, procfs, rawsmb, servers
 from lib.proc import Failure, check, run, wait_for
 from lib.registry import Suite
 
@@ -25,6 +27,7 @@ CONF = f"{servers.CONF_DIR}/ksmbd.conf"
 USERS = f"{servers.CONF_DIR}/ksmbdpwd.db"
 NO_TOOLS = {kind: "it is about this project's daemon" for kind in ("c", "samba", "ours-module")}
 NO_MODULE = {**NO_TOOLS, "ours-tools": "the module is not ours"}
+OUR_MODULE = {kind: "the module is not ours" for kind in ("c", "ours-tools", "samba")}
 SHARES = {"share": {"path": ROOT}}
 
 
@@ -243,58 +246,18 @@ def broken_database(server):
     server.start(SHARES)
 
 
-NETLINK_GENERIC = 16
-
-
-def netlink(port=0):
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
-    link.bind((port, 0))
-    link.settimeout(5)
-    return link
-
-
-def attribute(kind, payload):
-    data = struct.pack("=HH", 4 + len(payload), kind) + payload
-    return data + b"\0" * (-len(data) % 4)
-
-
-def message(family, command, payload, flags=5):
-    body = struct.pack("=BBH", command, 1, 0) + payload
-    return struct.pack("=IHHII", 16 + len(body), family, flags, 1, 0) + body
-
-
-def answer(link):
-    """The error number that the kernel answers with; 0 is an acknowledgment."""
-    data = link.recv(65536)
-    kind = struct.unpack("=IHHII", data[:16])[1]
-    return -struct.unpack("=i", data[16:20])[0] if kind == 2 else None
-
-
-def family_of(name):
-    link = netlink()
-    link.send(message(16, 3, attribute(2, name.encode() + b"\0"), flags=1))
-    data = link.recv(65536)[20:]
-    link.close()
-    while data:
-        length, kind = struct.unpack("=HH", data[:4])
-        if kind == 1:
-            return struct.unpack("=H", data[4:6])[0]
-        data = data[(length + 3) & ~3 :]
-    raise OSError(f"no family {name}")
-
-
 @suite.test("netlink.module", lacks=NO_MODULE)
 def netlink_module(_server):
     """Messages that are no daemon's: each is refused with an error, and the module serves on."""
-    family = family_of("SMBD_GENL")
-    link = netlink()
+    family = netlink.family_of(netlink.FAMILY)
+    link = netlink.connected()
     rng = random.Random(11)
     taken = []
     for command in range(0, 32):
         for payload in (b"", b"\0" * 4, rng.randbytes(40), rng.randbytes(1500), b"\xff" * 4000):
-            for data in (attribute(command, payload), payload, attribute(command, payload)[:6], attribute(200, payload)):
-                link.send(message(family, command, data))
-                code = answer(link)
+            for data in (netlink.attribute(command, payload), payload, netlink.attribute(command, payload)[:6], netlink.attribute(200, payload)):
+                link.send(netlink.message(family, command, data))
+                code = netlink.answer(link)
                 if code == 0:
                     taken.append((command, len(payload)))
     link.close()
@@ -305,10 +268,92 @@ def netlink_module(_server):
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
-        link = netlink()
-        link.send(message(family, 2, attribute(2, b"\0" * 300)))
-        os._exit(0 if answer(link) == 1 else 1)
+        link = netlink.connected()
+        link.send(netlink.message(family, 2, netlink.attribute(2, b"\0" * 300)))
+        os._exit(0 if netlink.answer(link) == 1 else 1)
     check(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "nobody's message was not refused with EPERM")
+
+
+# What a daemon may say instead of the truth, as the pairs (command, payload) of what it sends for a request. First what is not an answer to
+# it: the truth counts that comes with it.
+STRAY = {
+    "a handle that nobody has": (impostor.LOGIN, lambda handle, _, right: ((5, impostor.login(handle + 1000, "other")), (5, right))),
+    "an answer to another command": (impostor.LOGIN, lambda handle, _, right: ((7, impostor.share(handle, b"share", ROOT)), (9, impostor.tree(handle, 9)), (5, right))),
+    "a user for a share": (impostor.SHARE, lambda handle, _, right: ((5, impostor.login(handle)), (7, right))),
+    "a share for a tree": (impostor.TREE, lambda handle, _, right: ((7, impostor.share(handle, b"share", "/")), (9, right))),
+    "the same user twice": (impostor.LOGIN, lambda handle, _, right: ((5, right), (5, impostor.login(handle, "other")))),
+    "the same tree twice": (impostor.TREE, lambda handle, _, right: ((9, right), (9, impostor.tree(handle, 9)))),
+    "a user too short for a handle": (impostor.LOGIN, lambda _, __, right: ((5, b"\1\2"), (5, right))),
+    "nothing at all": (impostor.SHARE, lambda _, __, right: ((7, b""), (7, right))),
+}
+# Then answers that cannot be taken.
+BROKEN = {
+    "a user that is cut off": (impostor.LOGIN, lambda _, __, right: ((5, right[:147]),)),
+    "a user of a handle": (impostor.LOGIN, lambda _, __, right: ((5, right[:4]),)),
+    "a hash beyond its field": (impostor.LOGIN, lambda handle, _, __: ((5, impostor.login(handle, hash_size=0xFFFF)),)),
+    "a user's name without an end": (impostor.LOGIN, lambda handle, _, __: ((5, impostor.login(handle, account=b"a" * 48)),)),
+    "groups beyond the message": (impostor.GROUPS, lambda handle, _, __: ((17, impostor.groups(handle, 1000, b"\1\0\0\0")),)),
+    "a negative number of groups": (impostor.GROUPS, lambda handle, _, __: ((17, impostor.groups(handle, -1, b"\1\0\0\0")),)),
+    "groups that are cut off": (impostor.GROUPS, lambda _, __, right: ((17, right[:135]),)),
+    "a share that is cut off": (impostor.SHARE, lambda _, __, right: ((7, right[:535]),)),
+    "a share without a path": (impostor.SHARE, lambda _, __, right: ((7, right[:536]),)),
+    "a share's name without an end": (impostor.SHARE, lambda handle, _, __: ((7, impostor.share(handle, b"s" * 64, ROOT)),)),
+    "a path beyond the message": (impostor.SHARE, lambda handle, request, __: ((7, impostor.share(handle, request[4:68], ROOT, payload_size=0xFFFFFFFF)),)),
+    "patterns beyond the message": (impostor.SHARE, lambda handle, request, __: ((7, impostor.share(handle, request[4:68], ROOT, veto_size=0xFFFFFFFF)),)),
+    "patterns up to its end": (impostor.SHARE, lambda handle, request, __: ((7, impostor.share(handle, request[4:68], ROOT, veto_size=len(ROOT) + 1)),)),
+    "a tree that is cut off": (impostor.TREE, lambda _, __, right: ((9, right[:71]),)),
+    "a pipe that is cut off": (impostor.RPC, lambda _, __, right: ((13, right[:11]),)),
+    "a pipe's data beyond the message": (impostor.RPC, lambda handle, _, __: ((13, impostor.rpc(handle, size=0xFFFFFFFF)),)),
+}
+
+
+def visit(number):
+    """Logs on, connects to a share that nobody has asked for yet, and opens a pipe. Gives the refusal, if any."""
+    raw = rawsmb.Raw()
+    try:
+        raw.negotiate()
+        raw.log_on(machine.USER, machine.PASSWORD)
+        raw.connect_tree(f"share{number}")
+        raw.close(raw.create("", access=0x00100081, options=1))
+        raw.connect_tree("IPC$")
+        raw.create("srvsvc", access=0x0012019F)
+    except Failure as refusal:
+        check("was answered with status" in str(refusal), f"the connection ends: {refusal}")
+        return refusal
+    finally:
+        raw.close_socket()
+    return None
+
+
+@suite.test("netlink.answers", lacks=OUR_MODULE, timeout=180)
+def netlink_answers(server):
+    """A daemon that answers with what nobody asked for, too late, or what cannot be read: it is not believed, the module serves on, and the
+    next daemon takes over."""
+    server.control_stop()
+    with impostor.Impostor(ROOT) as daemon:
+        wait_for("the server to listen", servers.port_open)
+        numbers = itertools.count()
+
+        def lie(what, command, instead, is_refused):
+            daemon.instead[command] = instead
+            refusal = visit(next(numbers))
+            check(not daemon.instead, f"{what}: the daemon was not asked")
+            check((refusal is not None) == is_refused, f"{what}: {refusal or 'it is believed'}")
+
+        check(visit(next(numbers)) is None, "a daemon that does not lie is not believed")
+        for what, (command, instead) in STRAY.items():
+            lie(what, command, instead, False)
+        check(daemon.refused == [errno.EINVAL] * 2, f"what has no handle is answered with {daemon.refused}")
+        daemon.extends_logins = True
+        for what, (command, instead) in BROKEN.items():
+            lie(what, command, instead, True)
+            check(visit(next(numbers)) is None, f"{what}: nobody is served any more")
+        late = []
+        lie("an answer that is late", impostor.LOGIN, lambda _, __, right: late.append(right) or (), True)
+        daemon.send(5, late[0])
+        check(visit(next(numbers)) is None, "an answer that is late: nobody is served any more")
+    server.start(SHARES)
+    check(client.smbclient("share", "ls").status == 0, "the next daemon does not serve")
 
 
 @suite.test("netlink.daemon", lacks=NO_TOOLS)
@@ -317,15 +362,15 @@ def netlink_daemon(server):
     pid = worker(server)
     with open("/proc/net/netlink", encoding="ascii") as file:
         ports = [int(line.split()[2]) for line in file.readlines()[1:] if line.split()[1] == "16"]
-    family = family_of("SMBD_GENL")
-    link = netlink()
+    family = netlink.family_of(netlink.FAMILY)
+    link = netlink.connected()
     rng = random.Random(13)
     for port in ports:
         if not port:
             continue
         for command in range(0, 20):
             for payload in (b"", rng.randbytes(rng.randrange(3000))):
-                for data in (message(family, command, attribute(command, payload)), rng.randbytes(64), struct.pack("=IHHII", 0xFFFFFFFF, family, 0, 0, 0)):
+                for data in (netlink.message(family, command, netlink.attribute(command, payload)), rng.randbytes(64), struct.pack("=IHHII", 0xFFFFFFFF, family, 0, 0, 0)):
                     try:
                         link.sendto(data, (port, 0))
                     except OSError:
