@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Clients that work until they are told to pause. Each turn is complete in itself: a server that goes away in the middle of one costs
-that turn and nothing else, but data that was read and differs from what was written is a fault whenever it happens."""
+that turn and nothing else. A turn that fails while nothing is disturbed is a fault, and data that was read and differs from what was
+written is one whenever it happens."""
 
 import contextlib
 import os
@@ -11,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from lib import client, machine, rawsmb
+from lib import client, content, machine, rawsmb
 from lib.proc import Failure, run
 
 ROOT = "/srv/smb/share"
@@ -23,45 +24,69 @@ class Corrupt(Exception):
     """Data came back other than it was written."""
 
 
+class Disturbances:
+    """What the server goes through: whether it is being disturbed, and how often that has ended."""
+
+    def __init__(self):
+        self.going, self.ended = False, 0
+
+    @contextlib.contextmanager
+    def disturbed(self):
+        """The length of one: it ends when the server serves again."""
+        self.going = True
+        yield
+        self.ended += 1
+        self.going = False
+
+    def seen(self):
+        return self.going, self.ended
+
+
 class Worker(threading.Thread):
     """Runs `turn(random)` again and again."""
 
-    def __init__(self, name, turn, seed):
+    def __init__(self, name, turn, seed, disturbances):
         super().__init__(daemon=True, name=name)
-        self.turn, self.random = turn, random.Random(seed)
+        self.turn, self.random, self.disturbances = turn, random.Random(seed), disturbances
         self.going = threading.Event()
         self.idle = threading.Event()
         self.idle.set()
         self.ended = False
-        self.done = self.failed = 0
-        self.corrupt = self.last = None
+        self.done = self.failed = self.recovered = 0
+        self.fault = self.last = None
 
     def run(self):
         while not self.ended:
             # Cleared first: who has lowered `going` and then finds `idle` knows that no turn begins any more.
             self.idle.clear()
-            if not self.going.is_set():
+            if self.going.is_set() and not self.fault:
+                self.one()
                 self.idle.set()
-                self.going.wait(0.2)
-                continue
-            try:
-                self.turn(self.random)
-                self.done += 1
-            except Corrupt as fault:
-                self.corrupt = str(fault)
-                self.going.clear()
-            except (Failure, OSError, struct.error) as problem:
-                # It is being restarted, or its memory is short: the next turn tells.
-                self.failed += 1
-                self.last = problem
+            else:
+                self.idle.set()
                 time.sleep(0.2)
-            self.idle.set()
+
+    def one(self):
+        """One turn. It may fail if the server was disturbed during it, and once more after that: what the last turn left is cleared away by
+        the next one."""
+        before = self.disturbances.seen()
+        try:
+            self.turn(self.random)
+            self.done += 1
+        except Exception as problem:
+            self.failed += 1
+            self.last = problem
+            is_disturbed = before[0] or before != self.disturbances.seen() or self.recovered < before[1]
+            if not is_disturbed or not isinstance(problem, (Failure, OSError, struct.error)):
+                self.fault = f"{'' if is_disturbed else 'nothing was disturbed, and '}a turn failed: {problem!r}"
+            time.sleep(0.2)
+        self.recovered = before[1]
 
 
 def expect(got, want, what):
-    if got != want:
-        first = next((index for index, (one, other) in enumerate(zip(got, want)) if one != other), min(len(got), len(want)))
-        raise Corrupt(f"{what}: {len(got)} bytes of {len(want)}, different from byte {first} on")
+    how = content.difference(got, want)
+    if how:
+        raise Corrupt(f"{what}: {how}")
 
 
 def cifs(name, **options):
@@ -80,10 +105,9 @@ def cifs(name, **options):
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                with open(path, "rb") as file:
-                    with contextlib.suppress(OSError):
-                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                    expect(file.read(), data, path)
+                with open(path, "rb") as file, contextlib.suppress(OSError):
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                expect(content.read(path), data, path)
                 os.rename(path, f"{path}.renamed")
                 os.listdir(where)
                 os.unlink(f"{path}.renamed")
@@ -169,7 +193,7 @@ def raw(name):
     return turn
 
 
-def everybody(seed):
+def everybody(seed, disturbances):
     """The clients of a soak."""
     turns = {
         "cifs-plain": cifs("cifs-plain"),
@@ -181,4 +205,4 @@ def everybody(seed):
         "raw-1": raw("raw-1"),
         "raw-2": raw("raw-2"),
     }
-    return [Worker(name, turn, f"{seed}-{name}") for name, turn in turns.items()]
+    return [Worker(name, turn, f"{seed}-{name}", disturbances) for name, turn in turns.items()]

@@ -55,7 +55,8 @@ class Soak:
         self.server, self.end = server, time.monotonic() + minutes * 60
         self.log = klog.KernelLog()
         self.log.read()
-        self.workers = clients.everybody(seed)
+        self.disturbances = clients.Disturbances()
+        self.workers = clients.everybody(seed, self.disturbances)
         self.begin = time.monotonic()
         self.samples = 0
 
@@ -68,7 +69,8 @@ class Soak:
         time.sleep(patient(ROUND) / 2)
         if disturbance:
             events.send(event="mark", at=self.elapsed(), what=disturbance.__name__)
-            disturbance(self.server)
+            with self.disturbances.disturbed():
+                disturbance(self.server)
         time.sleep(patient(ROUND) / 2)
 
     def calm(self):
@@ -88,8 +90,8 @@ class Soak:
         if bad:
             raise Failure("the kernel log says:\n" + "\n".join(bad))
         for worker in self.workers:
-            if worker.corrupt:
-                raise Failure(f"client {worker.name}: {worker.corrupt}")
+            if worker.fault:
+                raise Failure(f"client {worker.name}: {worker.fault}")
 
     def sample(self):
         self.samples += 1

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is counted when nobody works: memory of the kernel by kind, and handles. None of it may grow from one calm to the next."""
+"""What is counted when nobody works: memory of the kernel by kind, and handles. None of it may grow from one calm to the next. What cannot
+be counted while the server runs is a fault: it would look like nothing."""
 
 import os
 
 from benchmark import memory
 from lib import machine, procfs, servers
+from lib.proc import Failure
 
 from .kinds import KINDS
 
@@ -15,15 +17,15 @@ def _sockstat():
             if line.startswith("TCP:"):
                 words = line.split()
                 return {name: int(value) for name, value in zip(words[1::2], words[2::2])}
-    return {}
+    raise Failure("/proc/net/sockstat does not count TCP sockets")
 
 
-def _module_references():
+def _text(path):
     try:
-        with open("/sys/module/ksmbd/refcnt", encoding="ascii") as file:
-            return int(file.read())
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
     except FileNotFoundError:
-        return 0
+        raise Failure(f"there is no {path} to count by") from None
 
 
 # The module's own lists; the C module has not all of them.
@@ -32,11 +34,11 @@ LISTS = {"sessions": "sessions/sessions", "trees": "trees", "opens": "files", "l
 
 def _records(name):
     """The records of a file below /proc/fs/ksmbd, which have an empty line after each."""
-    try:
-        with open(f"/proc/fs/ksmbd/{name}", encoding="utf-8", errors="replace") as file:
-            return len([part for part in file.read().split("\n\n") if ":\t" in part])
-    except FileNotFoundError:
-        return 0
+    parts = [part for part in _text(f"/proc/fs/ksmbd/{name}").split("\n\n") if part.strip()]
+    strange = next((part for part in parts if ":\t" not in part), None)
+    if strange:
+        raise Failure(f"/proc/fs/ksmbd/{name} has something else than records: {strange!r}")
+    return len(parts)
 
 
 def connections():
@@ -47,8 +49,9 @@ def connections():
 def _daemon(server):
     """(resident KiB, open descriptors) of ksmbd.mountd."""
     pid = server.daemon.pid
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        resident = next((int(line.split()[1]) for line in file if line.startswith("VmRSS")), 0)
+    resident = next((int(line.split()[1]) for line in _text(f"/proc/{pid}/status").splitlines() if line.startswith("VmRSS")), None)
+    if not resident:
+        raise Failure("the daemon has ended")
     return resident, len(os.listdir(f"/proc/{pid}/fd"))
 
 
@@ -61,9 +64,9 @@ def take(server):
     with open("/proc/sys/fs/file-nr", encoding="ascii") as file:
         files = int(file.read().split()[0])
     resident, descriptors = _daemon(server)
-    seen.update({name: _records(path) for name, path in LISTS.items()})
+    seen.update({name: _records(path) if server.module == "ours" else 0 for name, path in LISTS.items()})
     seen.update({
-        "SUnreclaim": info["SUnreclaim"], "files": files, "sockets": _sockstat().get("alloc", 0), "connections": connections(),
-        "threads": len(procfs.kernel_threads("ksmbd")), "references": _module_references(), "daemon-memory": resident, "daemon-descriptors": descriptors,
+        "SUnreclaim": info["SUnreclaim"], "files": files, "sockets": _sockstat()["alloc"], "connections": connections(),
+        "threads": len(procfs.kernel_threads("ksmbd")), "references": int(_text("/sys/module/ksmbd/refcnt")), "daemon-memory": resident, "daemon-descriptors": descriptors,
     })
     return {name: seen[name] for name in KINDS}
