@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each target begins with: recorded messages and their parts, and small examples of what was not recorded.
+//! What each target begins with: recorded messages and their parts, and small examples of what was not recorded. `record.py`
+//! recorded the logins of smbclient, of Linux and of impacket, and the procedure calls of rpcclient and smbclient.
 
 use smb_proto::chain;
 use smb_proto::header::{Command, FrameKind, HeaderFlags, HEADER_LEN};
+use smb_proto::spnego::Token;
 
 const RECORDED: &str = include_str!("../../../src/proto/tests/recorded/samba.hex");
+
+const LOGINS: &str = include_str!("../recorded/logins.hex");
+const CALLS: &str = include_str!("../recorded/calls.hex");
 
 /// Frames that were recorded, from both sides.
 fn frames() -> Vec<Vec<u8>> {
     RECORDED
         .lines()
+        .chain(LOGINS.lines())
         .filter_map(|line| line.split_once(' '))
         .filter(|(way, _)| matches!(*way, ">" | "<"))
         .map(|(_, hex)| unhex(hex))
@@ -56,14 +62,58 @@ fn u16_at(bytes: &[u8], at: usize) -> usize {
         .map_or(0, |field| usize::from(u16::from_le_bytes(field)))
 }
 
+/// The tokens of logins, from both sides.
+fn tokens() -> Vec<Vec<u8>> {
+    elements()
+        .iter()
+        .filter(|(command, ..)| *command == Command::SessionSetup)
+        .filter_map(|(_, is_reply, pdu)| {
+            let at = HEADER_LEN + if *is_reply { 4 } else { 12 };
+            let (offset, len) = (u16_at(pdu, at), u16_at(pdu, at + 2));
+            let token = pdu.get(offset..offset.checked_add(len)?)?;
+            (!token.is_empty()).then(|| token.to_vec())
+        })
+        .collect()
+}
+
+/// What is in a token for NTLMSSP, and the pairs in a challenge.
+fn ntlmssp(token: &[u8]) -> Vec<Vec<u8>> {
+    let message = match Token::parse(token) {
+        Ok(Token::Init(init)) => init.mech_token,
+        Ok(Token::Resp(resp)) => resp.response_token,
+        Ok(Token::Ntlmssp(message)) => Some(message),
+        Err(_) => None,
+    };
+    let message = message.filter(|message| message.starts_with(b"NTLMSSP\0"));
+    let mut seeds: Vec<Vec<u8>> = message.iter().map(|message| message.to_vec()).collect();
+    if let Some(pairs) = message.filter(|message| message.get(8) == Some(&2)) {
+        let (len, offset) = (u16_at(pairs, 40), u32_at(pairs, 44));
+        seeds.extend(pairs.get(offset..offset + len).map(<[u8]>::to_vec));
+    }
+    seeds
+}
+
+/// The negotiate contexts of both sides, behind their number.
+fn negotiate() -> Vec<Vec<u8>> {
+    elements()
+        .iter()
+        .filter(|(command, ..)| *command == Command::Negotiate)
+        .filter_map(|(_, is_reply, pdu)| {
+            let (offset, count) = if *is_reply { (60, 6) } else { (28, 32) };
+            let contexts = pdu.get(u32_at(pdu, HEADER_LEN + offset)..)?;
+            let is_3_1_1 = *is_reply || u32_at(pdu, HEADER_LEN + offset) > HEADER_LEN;
+            let count = u8::try_from(u16_at(pdu, HEADER_LEN + count)).ok()?;
+            (is_3_1_1 && count != 0 && contexts.len() < pdu.len()).then(|| after(count, contexts))
+        })
+        .collect()
+}
+
 /// The part of `pdu` that a request of this command carries.
 fn part(command: Command, pdu: &[u8]) -> Option<Vec<u8>> {
     let (offset, len) = match command {
-        Command::SessionSetup => (u16_at(pdu, HEADER_LEN + 12), u16_at(pdu, HEADER_LEN + 14)),
         Command::Create => (u32_at(pdu, HEADER_LEN + 48), u32_at(pdu, HEADER_LEN + 52)),
         Command::SetInfo => (u16_at(pdu, HEADER_LEN + 8), u32_at(pdu, HEADER_LEN + 4)),
         Command::Ioctl => (u32_at(pdu, HEADER_LEN + 24), u32_at(pdu, HEADER_LEN + 28)),
-        Command::Negotiate => (u32_at(pdu, HEADER_LEN + 28), pdu.len()),
         _ => return None,
     };
     let end = offset.checked_add(len)?.min(pdu.len());
@@ -161,6 +211,64 @@ fn rpc() -> Vec<Vec<u8>> {
             seeds.push([vec![pipe], bound.clone(), call(0, &body)].concat());
         }
     }
+    seeds.extend(recorded_rpc());
+    seeds
+}
+
+/// The fragments that clients wrote, behind the number of their pipe.
+fn fragments() -> Vec<(u8, Vec<u8>)> {
+    let pipes = ["srvsvc", "wkssvc", "samr", "lsarpc"];
+    CALLS
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(pipe, hex)| {
+            let number = pipes.iter().position(|name| *name == pipe)?;
+            Some((u8::try_from(number).ok()?, unhex(hex)))
+        })
+        .collect()
+}
+
+/// What clients wrote from one bind to the next, by both ways that there are.
+fn recorded_rpc() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = Vec::new();
+    for (pipe, fragment) in fragments() {
+        let len = u16::try_from(fragment.len()).unwrap_or(u16::MAX);
+        if fragment.get(2) == Some(&11) {
+            seeds.push(vec![pipe]);
+        }
+        if let Some(seed) = seeds.last_mut() {
+            seed.extend(len.to_le_bytes());
+            seed.extend(fragment);
+        }
+    }
+    let written: Vec<Vec<u8>> = seeds
+        .iter()
+        .map(|seed| after(seed[0] | 0x40, &seed[1..]))
+        .collect();
+    seeds.extend(written);
+    seeds
+}
+
+/// The operations that clients called, as `calls` takes them: where the stub data begin with a handle, the number of one that is
+/// open there instead. The account database has handles of several kinds.
+fn recorded_calls() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (pipe, fragment) in fragments() {
+        let (Some(0), Some(operation), Some(stub)) =
+            (fragment.get(2), fragment.get(22), fragment.get(24..))
+        else {
+            continue;
+        };
+        // Handles begin with four zero bytes.
+        let (handles, stub): (&[u8], &[u8]) = match stub.split_first_chunk::<20>() {
+            Some(([0, 0, 0, 0, ..], rest)) if pipe == 2 => (&[1, 2, 4], rest),
+            Some(([0, 0, 0, 0, ..], rest)) if pipe == 3 => (&[1], rest),
+            _ => (&[0], stub),
+        };
+        for handle in handles {
+            seeds.push([&[pipe, *operation, *handle, 255], stub].concat());
+        }
+    }
     seeds
 }
 
@@ -199,8 +307,24 @@ fn security() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// The seeds of a target; `None` for one that is not.
-pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
+/// The fewest seeds that a target may have.
+const LEAST: usize = 3;
+
+/// The seeds of a target.
+///
+/// # Errors
+///
+/// Why there are none, or too few.
+pub fn of(target: &str) -> Result<Vec<Vec<u8>>, String> {
+    let seeds = all(target).ok_or_else(|| format!("there is no target {target}"))?;
+    let count = seeds.iter().filter(|seed| !seed.is_empty()).count();
+    if count < LEAST {
+        return Err(format!("{target} has {count} seeds, not {LEAST}"));
+    }
+    Ok(seeds)
+}
+
+fn all(target: &str) -> Option<Vec<Vec<u8>>> {
     Some(match target {
         "chain" => frames(),
         "request" => elements()
@@ -218,15 +342,9 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
             })
             .collect(),
         "create_contexts" => parts(Command::Create),
-        "negotiate" => parts(Command::Negotiate).iter().map(|part| after(3, part)).collect(),
-        "spnego" => parts(Command::SessionSetup),
-        "ntlmssp" => parts(Command::SessionSetup)
-            .iter()
-            .filter_map(|token| {
-                let at = token.windows(8).position(|window| window == b"NTLMSSP\0")?;
-                Some(token[at..].to_vec())
-            })
-            .collect(),
+        "negotiate" => negotiate(),
+        "spnego" => tokens(),
+        "ntlmssp" => tokens().iter().flat_map(|token| ntlmssp(token)).collect(),
         "security" => security(),
         "information" => elements()
             .iter()
@@ -248,7 +366,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
         .map(utf16)
         .into(),
         "rpc" => rpc(),
-        "calls" => crate::calls::seeds(),
+        "calls" => crate::calls::seeds().into_iter().chain(recorded_calls()).collect(),
         "compression" => crate::compression::compression_seeds(),
         "smb_direct" => crate::compression::smb_direct_seeds(),
         "discovery" => crate::discovery::seeds(),
@@ -258,6 +376,7 @@ pub fn of(target: &str) -> Option<Vec<Vec<u8>>> {
             .collect(),
         "users" => vec![
             b"alice:X0lUYW5kZW4gVGFnIQ==\nbob:MdbP4NFq6TG3PFnX4MCJwA==\n".to_vec(),
+            b"carol:X0lUYW5kZW4gVGFnIQ\n\ndave:\n".to_vec(),
             b"1:2:4294967295\n".to_vec(),
         ],
         "config" => vec![
@@ -278,7 +397,8 @@ pub fn write_where_asked(target: &str) {
     let folder = std::path::PathBuf::from(folder);
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
-        for (number, seed) in of(target).unwrap_or_default().iter().enumerate() {
+        let seeds = of(target).map_err(std::io::Error::other)?;
+        for (number, seed) in seeds.iter().enumerate() {
             std::fs::write(folder.join(format!("seed-{number:04}")), seed)?;
         }
         Ok(())
@@ -288,6 +408,56 @@ pub fn write_where_asked(target: &str) {
         Err(error) => {
             eprintln!("{}: {error}", folder.display());
             std::process::exit(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smb_proto::ntlmssp::{Authenticate, Challenge, Negotiate};
+
+    use super::*;
+
+    /// Names of the targets, as the manifest has them.
+    fn targets() -> impl Iterator<Item = &'static str> {
+        include_str!("../Cargo.toml").lines().filter_map(|line| {
+            line.strip_prefix("path = \"targets/")?
+                .strip_suffix(".rs\"")
+        })
+    }
+
+    #[test]
+    fn every_target_has_seeds() {
+        assert!(targets().count() > 15, "the manifest is not read");
+        for target in targets() {
+            if let Err(problem) = of(target) {
+                panic!("{problem}");
+            }
+        }
+        assert!(of("another").is_err());
+    }
+
+    #[test]
+    fn the_recorded_logins_have_all_three_messages() {
+        let seeds = of("ntlmssp").expect("seeds");
+        let count = |is: fn(&[u8]) -> bool| seeds.iter().filter(|seed| is(seed)).count();
+        assert!(count(|seed| Negotiate::parse(seed).is_ok()) >= 3);
+        assert!(count(|seed| Challenge::parse(seed).is_ok()) >= 3);
+        assert!(count(|seed| Authenticate::parse(seed).is_ok()) >= 3);
+        let whole = of("spnego").expect("seeds");
+        assert!(whole.iter().all(|token| Token::parse(token).is_ok()));
+    }
+
+    #[test]
+    fn every_pipe_was_called() {
+        for pipe in 0..4 {
+            let calls = fragments();
+            let kinds = |kind| {
+                calls
+                    .iter()
+                    .any(|(its, fragment)| *its == pipe && fragment.get(2) == Some(&kind))
+            };
+            assert!(kinds(11) && kinds(0), "pipe {pipe}");
         }
     }
 }
