@@ -54,8 +54,8 @@ def debug_patterns():
 
 
 def plan(options, patterns=()):
-    """[(suite, tests)], the longest first, each with the tests that close it. With `patterns`, those of conf/debug.tests, only tests that
-    match one of them."""
+    """[(suite, tests)], the longest first, each with the tests that close it. With `patterns`, those of conf/debug.tests, only tests whose
+    whole name matches one of them."""
     suites = runnable()
     wanted = [name for name in options.suite.split(",") if name]
     for name in wanted:
@@ -64,10 +64,13 @@ def plan(options, patterns=()):
     selected = [suite for suite in suites.values() if not wanted or suite.name in wanted]
     selection = [pattern for pattern in options.test.split(",") if pattern]
     refuse_unmatched(selected, selection, f" in {options.suite}" if wanted else "")
-    refuse_unmatched(selected, patterns, " (conf/debug.tests)")
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(test.name, pattern) for suite in selected for test in suite.tests):
+            raise Stop(f"conf/debug.tests has '{pattern}', which no test matches.")
     chosen = []
     for suite in selected:
-        tests = [test for test in suite.tests if all(not some or any(matches(suite, test, one) for one in some) for some in (selection, patterns))]
+        tests = [test for test in suite.tests if not selection or any(matches(suite, test, one) for one in selection)]
+        tests = [test for test in tests if not patterns or any(fnmatch.fnmatchcase(test.name, one) for one in patterns)]
         if tests:
             chosen.append((suite, tests + registry.closing(suite, build.is_debug())))
     return sorted(chosen, key=lambda pair: -pair[0].cost)
