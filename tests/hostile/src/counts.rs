@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the server holds for its clients, as its file in procfs says, and how much memory the kernel takes.
+//! What the server holds for its clients, as its file in procfs says.
 
 use std::path::Path;
 
@@ -15,12 +15,18 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Reads them; `None` where there are none, as with other servers.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+    /// Reads them. `None` where there are none, as with other servers, unless they are `required`.
+    pub(crate) fn read(path: &Path, required: bool) -> Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context("reading the server's counts"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
+                return Ok(None)
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("reading the server's counts from {}", path.display())
+                })
+            }
         };
         let of = |name: &str| -> Result<u64> {
             text.lines()
@@ -35,19 +41,14 @@ impl Counts {
     }
 }
 
-/// KiB of memory that the kernel itself takes and cannot give back: slabs, `vmalloc` and thread stacks.
-pub(crate) fn kernel_memory() -> Result<i64> {
-    let text = std::fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
-    let of = |name: &str| -> i64 {
-        text.lines()
-            .find_map(|line| {
-                line.strip_prefix(name)?
-                    .split_whitespace()
-                    .next()?
-                    .parse()
-                    .ok()
-            })
-            .unwrap_or(0)
-    };
-    Ok(of("SUnreclaim:") + of("VmallocUsed:") + of("KernelStack:"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_are_required_must_be_there() {
+        let nowhere = Path::new("/proc/nowhere");
+        assert_eq!(Counts::read(nowhere, false).expect("none is fine"), None);
+        assert!(Counts::read(nowhere, true).is_err());
+    }
 }

@@ -9,6 +9,7 @@
 mod cases;
 mod check;
 mod counts;
+mod memory;
 mod random;
 mod world;
 
@@ -73,9 +74,9 @@ struct Server {
     /// Seed of what cases choose at random
     #[arg(long, global = true, default_value_t = 1)]
     case_seed: u64,
-    /// Where the server's counts are; not looked at if it is not there
-    #[arg(long, global = true, default_value = "/proc/fs/ksmbd/server")]
-    counts: PathBuf,
+    /// Where the server's counts are, which must be there. Without the option, /proc/fs/ksmbd/server is looked at if it is there
+    #[arg(long, global = true)]
+    counts: Option<PathBuf>,
     /// The share's folder on this machine, for cases that lay something into it
     #[arg(long, global = true, default_value = "/srv/smb/hostile")]
     root: PathBuf,

@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that is not given back: each attack again and again, and the kernel's own memory before and after.
-//!
-//! Allocators keep some; so each is done for a while first, and what may grow is far less than what one leaked object each
-//! time would make.
+//! Memory that is not given back: each attack again and again, and what the kernel holds before and after. It is done for a while
+//! first, for caches and pools to find their size.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{ensure, Result};
+use anyhow::{bail, ensure, Result};
 use smb_client::{Client, Connection, Credentials, NewFile, Options, Setup, SetupHeader};
 use smb_proto::create::OplockLevel;
 use smb_proto::lock::LockFlags;
 
 use crate::cases::cases;
-use crate::counts::kernel_memory;
-use crate::world::World;
+use crate::memory::{Held, NoTimeWait};
+use crate::world::{kernel_looks_itself, World};
 
-/// KiB that the kernel's memory may grow by for reasons of its own.
-const SLACK: i64 = 3 * 1024;
+/// What a number of the kernel's grows or shrinks by for reasons of its own, seldom more: see [`crate::memory`].
+const NOISE: i64 = 110;
+/// Times that it may have grown by more.
+const ROUNDS: usize = 4;
+
+/// Files that one attack leaves open.
+const FILES: u32 = 20;
+/// Requests of a kind that one attack leaves waiting.
+const WAITING: u32 = 20;
 
 cases! {
-    "memory.connections", "connections that end at once, or after NEGOTIATE" => |world| grows(world, 400, |world| {
+    "memory.connections", "connections that end at once, or after NEGOTIATE" => |world| grows(world, 220, 1, |world| {
         drop(world.connection()?);
         world.negotiated().map(drop)
     });
-    "memory.half-logins", "logins that are never finished" => |world| grows(world, 300, |world| half_login(world).map(drop));
-    "memory.failed-logins", "logins of a user who is not" => |world| grows(world, 150, |world| {
+    "memory.half-logins", "logins that are never finished" => |world| grows(world, 220, 1, |world| half_login(world).map(drop));
+    "memory.failed-logins", "logins of a user who is not" => |world| grows(world, 220, 1, |world| {
         let mut conn = world.negotiated()?;
         let mut setup = Setup::new(&conn, SetupHeader::default())?;
         setup.first(&mut conn)?;
@@ -34,17 +39,17 @@ cases! {
         ensure!(setup.second(&mut conn, &wrong).is_err(), "somebody unknown was let in");
         Ok(())
     });
-    "memory.sessions", "sessions that end with their connection" => |world| grows(world, 150, |world| world.client().map(drop));
-    "memory.opens", "files that are never closed" => |world| grows(world, 100, |world| {
+    "memory.sessions", "sessions that end with their connection" => |world| grows(world, 220, 1, |world| world.client().map(drop));
+    "memory.opens", "files that are never closed" => |world| grows(world, 20, FILES, |world| {
         let mut client = world.client()?;
-        for number in 0..20 {
+        for number in 0..FILES {
             client.create(&NewFile::named(&format!("left{number}.tmp")).temporary())?;
         }
         Ok(())
     });
-    "memory.waits", "requests that wait for what never comes" => |world| grows(world, 80, waits);
-    "memory.bindings", "channels that are bound, and bindings that are not finished" => |world| grows(world, 80, bindings);
-    "memory.frames", "frames that are refused" => |world| grows(world, 400, |world| {
+    "memory.waits", "requests that wait for what never comes" => |world| grows(world, 12, WAITING, waits);
+    "memory.bindings", "channels that are bound, and bindings that are not finished" => |world| grows(world, 220, 1, bindings);
+    "memory.frames", "frames that are refused" => |world| grows(world, 220, 1, |world| {
         let mut client = world.negotiated()?;
         client.send_frame(&[0x41; 16_000])?;
         crate::check::closed(&mut client)
@@ -76,7 +81,7 @@ fn waits(world: &World) -> Result<()> {
         (0, 10),
         LockFlags::EXCLUSIVE | LockFlags::FAIL_IMMEDIATELY,
     )?;
-    for _ in 0..20 {
+    for _ in 0..WAITING {
         client.send_notify(folder, 4096)?;
         client.send_lock(third, (0, 10), LockFlags::EXCLUSIVE)?;
     }
@@ -95,29 +100,34 @@ fn bindings(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Does it `times` times, and as often again: the second time, memory must not grow.
-fn grows(world: &World, times: usize, attack: fn(&World) -> Result<()>) -> Result<()> {
-    let mut measured = Vec::new();
-    let mut grown = 0;
-    // A second look at what grew: an allocator that took more room once does not do so again.
-    for _ in 0..4 {
+/// Does it `times` times, and as often again: then no number of the kernel's may have grown by half of what each attack's loss of
+/// one object or page would make. `each` is how many things an attack leaves behind.
+///
+/// Something that grew once is looked at again: an allocator that took more room does so once, and what is lost is lost each time.
+fn grows(world: &World, times: u32, each: u32, attack: fn(&World) -> Result<()>) -> Result<()> {
+    let bound = i64::from(times * each / 2);
+    ensure!(bound >= NOISE, "too few attacks to tell anything by");
+    let _forgetful = NoTimeWait::begin()?;
+    let attacks = || -> Result<()> {
         for _ in 0..times {
             attack(world)?;
         }
-        world.settled(None)?;
-        // The server keeps buffers for up to ten seconds, twice that until its upkeep looks.
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        measured.push(kernel_memory()?);
-        if let [.., before, after] = measured[..] {
-            grown = after - before;
-            if grown < SLACK.min(i64::try_from(times)?) {
-                return Ok(());
-            }
-        }
+        world.settled(None).map(drop)
+    };
+    let round = || attacks().and_then(|()| Held::read());
+    if kernel_looks_itself() {
+        return attacks();
     }
-    ensure!(
-        grown < SLACK,
-        "the kernel's memory grows by {grown} KiB each {times} times: {measured:?}"
-    );
-    Ok(())
+    let mut before = round()?;
+    let mut grown = Vec::new();
+    for _ in 0..ROUNDS {
+        let after = round()?;
+        let more = after.grown_since(&before, bound);
+        if more.is_empty() {
+            return Ok(());
+        }
+        grown.push(more);
+        before = after;
+    }
+    bail!("{times} attacks that leave {each} each: every time, the kernel holds more: {grown:?}")
 }

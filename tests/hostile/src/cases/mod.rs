@@ -95,7 +95,6 @@ mod tests {
         let expected: Vec<&str> = EXPECTED
             .lines()
             .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split('\t').next())
             .collect();
         let names: Vec<&str> = super::all().map(|case| case.name).collect();
         assert_eq!(
