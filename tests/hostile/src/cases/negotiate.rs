@@ -4,9 +4,10 @@
 
 use anyhow::{bail, Result};
 use rand::Rng;
-use smb_client::Offer;
+use smb_client::{Offer, Options};
 use smb_proto::header::{Command, HEADER_LEN};
-use smb_proto::negotiate::Dialect;
+use smb_proto::negotiate::{Capabilities, Dialect};
+use smb_proto::negotiate_context::Cipher;
 use smb_proto::status::NtStatus;
 
 use crate::cases::cases;
@@ -38,7 +39,7 @@ cases! {
         patched(world, CONTEXTS + 12, &[9, 9], &[NtStatus::SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP])
     };
     "negotiate.context-twice", "the same context twice" => context_twice;
-    "negotiate.no-cipher", "a client that says it encrypts and offers no cipher, and one that offers one that there is not" => no_cipher;
+    "negotiate.no-cipher", "clients that offer no cipher, or one that there is not: the server does not say that it encrypts" => no_cipher;
     "negotiate.truncated", "NEGOTIATE cut off at each byte" => truncated;
     "negotiate.bits-flipped", "NEGOTIATE with random bits flipped" => bits_flipped;
     "negotiate.many-contexts", "as many contexts as a frame before a login holds" => many_contexts;
@@ -152,27 +153,25 @@ fn context_twice(world: &World) -> Result<()> {
 }
 
 fn no_cipher(world: &World) -> Result<()> {
-    use smb_proto::negotiate_context::Cipher;
+    // Only with 3.0 and 3.0.2 the capability says that there is a cipher, and then both sides must have it (3.3.5.4).
+    let all = Offer::default().capabilities;
     let offers = [
-        (Dialect::SMB_3_1_1, vec![]),
-        (Dialect::SMB_3_1_1, vec![Cipher(0x99)]),
-        (Dialect::SMB_2_1, vec![Cipher::AES_128_GCM]),
+        (Dialect::SMB_3_1_1, vec![], all),
+        (Dialect::SMB_3_1_1, vec![Cipher(0x99)], all),
+        (Dialect::SMB_2_1, vec![Cipher::AES_128_GCM], all),
+        (Dialect::SMB_3_0, vec![], Capabilities::LARGE_MTU),
+        (Dialect::SMB_3_0_2, vec![], Capabilities::LARGE_MTU),
     ];
-    for (dialect, ciphers) in offers {
-        let offer = Offer {
-            dialects: vec![dialect],
-            ciphers,
-            ..Offer::default()
-        };
-        let options = smb_client::Options {
-            offer,
-            ..smb_client::Options::default()
-        };
-        let mut client = world.client_with(&options)?;
+    for (dialect, ciphers, capabilities) in offers {
+        let mut client = world.client_with(&offering(dialect, ciphers, capabilities))?;
+        let agreed = client.conn.negotiated()?;
         // Cipher 0 says that there is none in common.
-        let cipher = client.conn.negotiated()?.cipher;
-        if cipher.is_some_and(|cipher| cipher != Cipher(0)) || client.session.sealing.is_some() {
+        let has_cipher = agreed.cipher.is_some_and(|cipher| cipher != Cipher(0));
+        if has_cipher || client.session.sealing.is_some() {
             bail!("{dialect:?}: a cipher was agreed on that was not offered");
+        }
+        if agreed.capabilities.contains(Capabilities::ENCRYPTION) {
+            bail!("{dialect:?}: the server says that it encrypts, without a cipher");
         }
         // A client that seals nevertheless is let go, whatever key it takes.
         let other = world.protected(smb_client::Protection::Seal)?;
@@ -183,7 +182,32 @@ fn no_cipher(world: &World) -> Result<()> {
         client.conn.flush()?;
         closed(&mut client.conn)?;
     }
+    for (dialect, said) in [
+        (Dialect::SMB_3_0, true),
+        (Dialect::SMB_3_0_2, true),
+        (Dialect::SMB_3_1_1, false),
+    ] {
+        let client = world.client_with(&offering(dialect, vec![Cipher::AES_128_CCM], all))?;
+        let agreed = client.conn.negotiated()?;
+        let says = agreed.capabilities.contains(Capabilities::ENCRYPTION);
+        if says != said || agreed.cipher != Some(Cipher::AES_128_CCM) {
+            bail!("{dialect:?}: {agreed:?}, where a cipher is offered");
+        }
+    }
     Ok(())
+}
+
+fn offering(dialect: Dialect, ciphers: Vec<Cipher>, capabilities: Capabilities) -> Options {
+    let offer = Offer {
+        dialects: vec![dialect],
+        ciphers,
+        capabilities,
+        ..Offer::default()
+    };
+    Options {
+        offer,
+        ..Options::default()
+    }
 }
 
 fn truncated(world: &World) -> Result<()> {

@@ -15,13 +15,20 @@ use smb_proto::trivial::Empty;
 
 use crate::cases::cases;
 use crate::cases::race::{queue, spin, Act, Used, LOST};
-use crate::check::refused;
+use crate::check::{outcome, refused, Outcome};
 use crate::world::World;
 
 /// Times that a race is run.
 const ROUNDS: usize = 8;
 /// Requests on each side that are in flight at a time.
 const DEEP: usize = 6;
+/// Answers to requests on a connection that has no part in the session that they name.
+const OF_ANOTHER: &[NtStatus] = &[
+    NtStatus::USER_SESSION_DELETED,
+    NtStatus::REQUEST_NOT_ACCEPTED,
+    NtStatus::INVALID_PARAMETER,
+    NtStatus::ACCESS_DENIED,
+];
 
 cases! {
     "race.logoff-against-bind", "LOGOFF while another channel is bound" => logoff_against_bind;
@@ -36,6 +43,9 @@ cases! {
     "race.reauth-against-reauth", "renewals that are finished on both connections" => |world| reauth(world, Act::Renew);
     "race.bind-against-bind", "two channels that are bound at once" => bind_against_bind;
     "race.bind-against-disconnect", "a binding while the session's connection ends" => bind_against_disconnect;
+    "race.half-login-against-disconnect", "requests for a session that is set up by half, while its connection ends" => |world| half_login(world, Half::LetGo);
+    "race.half-login-against-finish", "requests for a session that is set up by half, while its client finishes it" => |world| half_login(world, Half::Finished);
+    "race.half-login-against-previous", "requests for a session that is set up by half, while a successor ends it" => |world| half_login(world, Half::Succeeded);
     "race.tree-disconnect-in-compound", "compounds that take their tree connect away while it is used" => tree_disconnect_in_compound;
 }
 
@@ -187,6 +197,89 @@ fn bind_against_disconnect(world: &World) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(())
+}
+
+/// What becomes of a login of which the first step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Half {
+    /// Its connection ends.
+    LetGo,
+    /// Its client does the second step.
+    Finished,
+    /// Another login of the same user names it as its previous session, while its client does the second step.
+    Succeeded,
+}
+
+/// Queues requests of another connection that name the session `id`: those that end something, and steps of a login with the
+/// very token that is due, bare and as a binding.
+fn ask_for(other: &mut Client, id: u64, token: &[u8]) -> Result<Vec<u64>> {
+    let mut asked = Vec::new();
+    for number in 0..DEEP {
+        if number % 3 == 2 {
+            let header = SetupHeader {
+                session_id: id,
+                bind: number % 2 == 0,
+                ..SetupHeader::default()
+            };
+            asked.push(Setup::new(&other.conn, header)?.send(&mut other.conn, token)?);
+            continue;
+        }
+        let command = [Command::Logoff, Command::TreeDisconnect][number % 3];
+        let mut header = other.header(command, 1);
+        header.set_session_id(id);
+        other.queue(&header, |w| Empty.write(w))?;
+        asked.push(header.message_id());
+    }
+    Ok(asked)
+}
+
+fn half_login(world: &World, half: Half) -> Result<()> {
+    let mut chance = world.chance();
+    let mut other = world.client()?;
+    for round in 0..ROUNDS * 2 {
+        let mut conn = world.negotiated()?;
+        let mut setup = Setup::new(&conn, SetupHeader::default())?;
+        setup.first(&mut conn)?;
+        let (token, _) = setup.authenticate(&world.target.who)?;
+        let id = setup.header.session_id;
+        let mut successor = None;
+        if half == Half::Succeeded {
+            let header = SetupHeader {
+                previous: id,
+                ..SetupHeader::default()
+            };
+            let mut conn = world.negotiated()?;
+            let mut setup = Setup::new(&conn, header)?;
+            setup.first(&mut conn)?;
+            let (token, key) = setup.authenticate(&world.target.who)?;
+            successor = Some((conn, setup, token, key));
+        }
+        let asked = ask_for(&mut other, id, &token)?;
+        other.conn.flush()?;
+        spin(chance.random_range(0..20_000));
+        if half == Half::LetGo {
+            drop(conn);
+        } else {
+            setup.send(&mut conn, &token)?;
+            if let Some((conn, setup, token, key)) = &mut successor {
+                spin(chance.random_range(0..20_000));
+                setup.finish(conn, token, key)?;
+            }
+            let answer = outcome(&mut conn)?;
+            let ended = half == Half::Succeeded
+                && answer == Outcome::Answered(NtStatus::USER_SESSION_DELETED);
+            ensure!(
+                ended || answer == Outcome::Answered(NtStatus::SUCCESS),
+                "round {round}: the second step: {answer:?}"
+            );
+        }
+        for id in asked {
+            let answer = other.wait(id)?;
+            refused::<()>(Err(Error::Status(answer.status())), OF_ANOTHER)?;
+        }
+    }
+    other.echo()?;
     Ok(())
 }
 
