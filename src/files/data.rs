@@ -8,7 +8,7 @@ use kernel::sync::Arc;
 
 use linux::buffer::{Buffer, BufferPool};
 use linux::cred::CredScope;
-use linux::file::{File, ReadMode, WriteMode};
+use linux::file::{Begin, File, ReadMode, WriteMode};
 use linux::pages::PageVec;
 use smb_proto::status::NtStatus;
 
@@ -116,39 +116,82 @@ pub(crate) fn gather(
 /// would take apart, to put them together again for the next request.
 const STEP: usize = 1 << 20;
 
-/// Writes all of `data` at `offset`.
+/// Writes all of `data` at `offset`, and gives the offset behind it.
 pub(crate) fn write(
     scope: &CredScope<'_>,
     file: &File,
     offset: u64,
     data: Payload<'_>,
     mode: WriteMode,
-) -> Result<(), NtStatus> {
+) -> Result<u64, NtStatus> {
     let step = match mode {
         WriteMode::Cached => STEP,
         // Each step would wait for the disk.
         WriteMode::Through => usize::MAX,
     };
+    let end = write_in_steps(scope, file, Begin::At(offset), data, mode, step)?;
+    Ok(end.unwrap_or(offset))
+}
+
+/// Writes all of `data` at the end, and gives the offset behind it. It stays in one piece whatever others append meanwhile,
+/// unless the disk takes it only in pieces.
+pub(crate) fn append(
+    pool: &Arc<BufferPool>,
+    scope: &CredScope<'_>,
+    file: &File,
+    data: Payload<'_>,
+    mode: WriteMode,
+) -> Result<u64, NtStatus> {
+    let Payload { pages, bytes } = data;
+    let row = if bytes.is_empty() {
+        None
+    } else {
+        gather(pool, pages, bytes)?
+    };
+    let mut none = PageVec::new();
+    let data = match &row {
+        Some(row) => Payload {
+            pages: &mut none,
+            bytes: row,
+        },
+        None => Payload { pages, bytes },
+    };
+    let end = write_in_steps(scope, file, Begin::End, data, mode, usize::MAX)?;
+    Ok(end.unwrap_or_else(|| file.size()))
+}
+
+/// Writes all of `data` from `begin` on, at most `step` bytes of its pages at a time. Gives the offset behind it, if there is any.
+fn write_in_steps(
+    scope: &CredScope<'_>,
+    file: &File,
+    mut begin: Begin,
+    data: Payload<'_>,
+    mode: WriteMode,
+    step: usize,
+) -> Result<Option<u64>, NtStatus> {
     let Payload { pages, mut bytes } = data;
-    let mut at = offset;
+    let mut end = None;
     while !(pages.is_empty() && bytes.is_empty()) {
         let wrote = if pages.is_empty() {
-            file.write(scope, bytes, at, mode)
+            file.write(scope, bytes, begin, mode)
         } else {
-            file.write_pages(scope, pages, step, at, mode)
+            file.write_pages(scope, pages, step, begin, mode)
         };
         let wrote = wrote.map_err(status_of)?;
-        if wrote == 0 {
+        if wrote.len == 0 {
             return Err(NtStatus::UNEXPECTED_IO_ERROR);
         }
         if pages.is_empty() {
-            bytes = bytes.get(wrote..).unwrap_or(&[]);
+            bytes = bytes.get(wrote.len..).unwrap_or(&[]);
         } else {
-            pages.advance(wrote);
+            pages.advance(wrote.len);
         }
-        at = at.saturating_add(u64::try_from(wrote).unwrap_or(u64::MAX));
+        if let Begin::At(at) = &mut begin {
+            *at = wrote.end;
+        }
+        end = Some(wrote.end);
     }
-    Ok(())
+    Ok(end)
 }
 
 /// Copies `len` bytes from one file to another, or within one. Tells how many were copied: fewer than `len` at the end of
@@ -209,11 +252,11 @@ fn copy_through_memory(
             scope,
             &pages,
             pages.len(),
-            to_at.saturating_add(distance),
+            Begin::At(to_at.saturating_add(distance)),
             WriteMode::Cached,
         ) {
-            Ok(wrote) if wrote == pages.len() => done = done.saturating_add(wrote),
-            Ok(wrote) => return (done.saturating_add(wrote), Err(NtStatus::DISK_FULL)),
+            Ok(wrote) if wrote.len == pages.len() => done = done.saturating_add(wrote.len),
+            Ok(wrote) => return (done.saturating_add(wrote.len), Err(NtStatus::DISK_FULL)),
             Err(e) => return (done, Err(status_of(e))),
         }
     }

@@ -13,7 +13,7 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
 
 use linux::cred::CredScope;
-use linux::file::{Access, File};
+use linux::file::{Access, Begin, File};
 use linux::path::Path;
 use linux::xattr::{XattrSet, XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use smb_model::access::Mask;
@@ -279,14 +279,6 @@ impl Admission {
             self.forget();
         }
     }
-}
-
-/// Where a write begins.
-#[derive(Clone, Copy)]
-pub(crate) enum Begin {
-    At(u64),
-    /// At the end, wherever that is.
-    End,
 }
 
 /// An open stream.

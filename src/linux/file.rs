@@ -95,6 +95,24 @@ pub enum ReadMode {
     Cached,
 }
 
+/// Where one write begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Begin {
+    /// At this offset.
+    At(u64),
+    /// At the end, wherever that is when it is the write's turn.
+    End,
+}
+
+/// What one write did.
+#[derive(Clone, Copy, Debug)]
+pub struct Wrote {
+    /// Bytes that were written.
+    pub len: usize,
+    /// The offset behind them.
+    pub end: u64,
+}
+
 /// How far one write goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WriteMode {
@@ -295,7 +313,7 @@ impl File {
         length(unsafe { sys::vfs_iter_read(self.0.as_ptr(), iter, &mut pos, flags) })
     }
 
-    /// Writes `data` at `pos`, or at the end if opened so, and returns how much was written.
+    /// Writes `data` from `begin` on, or at the end if opened so.
     ///
     /// # Errors
     ///
@@ -304,9 +322,9 @@ impl File {
         &self,
         _scope: &CredScope<'_>,
         data: &[u8],
-        pos: u64,
+        begin: Begin,
         mode: WriteMode,
-    ) -> Result<usize> {
+    ) -> Result<Wrote> {
         let vec = sys::kvec {
             iov_base: data.as_ptr().cast_mut().cast(),
             iov_len: data.len(),
@@ -315,10 +333,10 @@ impl File {
         // SAFETY: `vec` describes `data`; both outlive the use of `iter` in this function. A source is only read.
         unsafe { sys::iov_iter_kvec(&mut iter, sys::ITER_SOURCE, &vec, 1, data.len()) };
         // SAFETY: what `iter` refers to may be read.
-        unsafe { self.write_iter(&mut iter, pos, mode) }
+        unsafe { self.write_iter(&mut iter, begin, mode) }
     }
 
-    /// Writes the first `limit` bytes of the payload of `pages` at `pos`, or at the end if opened so, and returns how much was written.
+    /// Writes the first `limit` bytes of the payload of `pages` from `begin` on, or at the end if opened so.
     ///
     /// # Errors
     ///
@@ -328,15 +346,15 @@ impl File {
         _scope: &CredScope<'_>,
         pages: &PageVec,
         limit: usize,
-        pos: u64,
+        begin: Begin,
         mode: WriteMode,
-    ) -> Result<usize> {
+    ) -> Result<Wrote> {
         let mut iter = sys::iov_iter::default();
         let (vecs, len) = (pages.as_bvecs(), pages.len().min(limit));
         // SAFETY: the elements hold at least `len` bytes, and the vector outlives the use of `iter` in this function.
         unsafe { sys::iov_iter_bvec(&mut iter, sys::ITER_SOURCE, vecs.as_ptr(), vecs.len(), len) };
         // SAFETY: the payload may be read.
-        unsafe { self.write_iter(&mut iter, pos, mode) }
+        unsafe { self.write_iter(&mut iter, begin, mode) }
     }
 
     /// # Safety
@@ -345,16 +363,25 @@ impl File {
     unsafe fn write_iter(
         &self,
         iter: &mut sys::iov_iter,
-        pos: u64,
+        begin: Begin,
         mode: WriteMode,
-    ) -> Result<usize> {
-        let mut pos = offset(pos)?;
-        let flags = match mode {
+    ) -> Result<Wrote> {
+        let (mut pos, append) = match begin {
+            Begin::At(pos) => (offset(pos)?, 0),
+            // The end is taken under the lock that the write is made under.
+            Begin::End => (0, sys::KSMBD_RWF_APPEND),
+        };
+        let sync = match mode {
             WriteMode::Cached => 0,
             WriteMode::Through => sys::KSMBD_RWF_DSYNC,
         };
+        let flags = append | sync;
         // SAFETY: by the type invariant and the caller's promise.
-        length(unsafe { sys::vfs_iter_write(self.0.as_ptr(), iter, &mut pos, flags) })
+        let done = unsafe { sys::vfs_iter_write(self.0.as_ptr(), iter, &mut pos, flags) };
+        Ok(Wrote {
+            len: length(done)?,
+            end: u64::try_from(pos).unwrap_or(0),
+        })
     }
 
     /// Appends to `pages` references to what the page cache holds of `len` bytes from `pos` on, reading what it lacks, and

@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use linux::file::WriteMode;
+use linux::file::{Begin, WriteMode};
 use smb_model::access::Mask;
 use smb_model::create::Options;
 use smb_model::lease::Trigger;
@@ -18,7 +18,7 @@ use smb_proto::write::{Reply as Answer, Request, WriteFlags};
 use crate::files::data::Payload;
 use crate::files::file::OpenedFile;
 use crate::files::notify::{self, What};
-use crate::files::stream::{Begin, OpenedStream};
+use crate::files::stream::OpenedStream;
 use crate::files::stream_table::Busy;
 use crate::files::{data, Object, Open, Tree};
 use crate::server::Server;
@@ -133,10 +133,15 @@ fn write_file(
     open.require_any(Mask::WRITE_DATA.union(Mask::APPEND_DATA))?;
     let target = file.data()?;
     let may_only_append = !open.granted.contains(Mask::WRITE_DATA);
-    let offset = match request.offset {
-        AT_END if may_only_append => target.size(),
+    let begin = match request.offset {
+        AT_END if may_only_append => Begin::End,
         // As on Windows and Samba, the right to append alone does not keep a client from naming another place.
-        offset => offset,
+        offset => Begin::At(offset),
+    };
+    // Others may append before it is written. Where the end is by then decides the file system.
+    let offset = match begin {
+        Begin::At(offset) => offset,
+        Begin::End => target.size(),
     };
     let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
     check_range(target.max_size(), offset, len)?;
@@ -150,14 +155,17 @@ fn write_file(
         WriteMode::Cached
     };
     let scope = tree.enter();
-    data::write(&scope, target, offset, data, mode)?;
+    let end = match begin {
+        Begin::At(offset) => data::write(&scope, target, offset, data, mode)?,
+        Begin::End => data::append(&server.buffers, &scope, target, data, mode)?,
+    };
     notify::changed(
         &server.files,
         tree.share.directory(),
         &file.path,
         What::modified(WRITTEN),
     );
-    file.set_position(offset.saturating_add(len));
+    file.set_position(end);
     Ok(())
 }
 

@@ -30,6 +30,7 @@ const unsigned int KSMBD_LOOKUP_NO_XDEV = LOOKUP_NO_XDEV;
 const unsigned int KSMBD_LOOKUP_BENEATH = LOOKUP_BENEATH;
 const int KSMBD_RWF_NOWAIT = (__force int)RWF_NOWAIT;
 const int KSMBD_RWF_DSYNC = (__force int)RWF_DSYNC;
+const int KSMBD_RWF_APPEND = (__force int)RWF_APPEND;
 const unsigned int KSMBD_FMODE_READ = (__force unsigned int)FMODE_READ;
 const unsigned int KSMBD_FMODE_WRITE = (__force unsigned int)FMODE_WRITE;
 const unsigned int KSMBD_NAME_MAX = NAME_MAX;

@@ -18,13 +18,16 @@ SUCCESS = 0
 PENDING = 0x103
 NOTIFY_ENUM_DIR = 0x10C
 NO_MORE_FILES = 0x80000006
+INVALID_EA_NAME = 0x80000013
 INVALID_PARAMETER = 0xC000000D
 ACCESS_DENIED = 0xC0000022
+EA_TOO_LARGE = 0xC0000050
 NAME_NOT_FOUND = 0xC0000034
 NAME_COLLISION = 0xC0000035
 SHARING_VIOLATION = 0xC0000043
 DELETE_PENDING = 0xC0000056
 INVALID_OWNER = 0xC000005A
+DISK_FULL = 0xC000007F
 TOO_MANY_OPENED_FILES = 0xC000011F
 CANNOT_DELETE = 0xC0000121
 NOT_SUPPORTED = 0xC00000BB
@@ -36,6 +39,8 @@ READS = 0x00120089
 WRITES = 0x00120116
 OPEN, MAKE, OPEN_IF, OVERWRITE_IF = 1, 2, 3, 5
 DIRECTORY, DELETE_ON_CLOSE = 1, 0x1000
+MAXIMUM_ALLOWED = 0x02000000
+AT_END = 0xFFFFFFFFFFFFFFFF
 SHARE_ALL = 7
 LEVEL_II, EXCLUSIVE, BATCH = 1, 8, 9
 
@@ -122,7 +127,11 @@ class Files(Raw):
         return answer[128:144] if expect == 0 else answer
 
     def shut(self, file_id):
-        self.call(CLOSE, struct.pack("<HHI", 24, 0, 0) + file_id)
+        check(status(self.answer(self.send_shut(file_id))) == 0, "a file was not closed")
+
+    def send_shut(self, file_id):
+        """Sends a CLOSE; returns its message id."""
+        return self.send(CLOSE, struct.pack("<HHI", 24, 0, 0) + file_id)[0]
 
     def set_info(self, file_id, kind, info_class, data, expect=0, additional=0):
         body = struct.pack("<HBBIHHI", 33, kind, info_class, len(data), 96, 0, additional) + file_id + data
@@ -143,8 +152,14 @@ class Files(Raw):
         self.set_info(file_id, 1, 64, struct.pack("<I", 3), expect)
 
     def rename(self, file_id, name, replace=False, expect=0):
+        self._give_name(10, file_id, name, replace, expect)
+
+    def link(self, file_id, name, replace=False, expect=0):
+        self._give_name(11, file_id, name, replace, expect)
+
+    def _give_name(self, info_class, file_id, name, replace, expect):
         name = _utf16(name)
-        self.set_info(file_id, 1, 10, struct.pack("<B7xQI", replace, 0, len(name)) + name, expect)
+        self.set_info(file_id, 1, info_class, struct.pack("<B7xQI", replace, 0, len(name)) + name, expect)
 
     def control(self, file_id, code, data, room=1024, expect=0):
         body = struct.pack("<HHI", 57, 0, code) + file_id + struct.pack("<IIIIIIII", 120, len(data), 0, 0, 0, room, 1, 0) + data
@@ -155,8 +170,11 @@ class Files(Raw):
         return answer[offset : offset + size]
 
     def put(self, file_id, offset, data, expect=0):
-        body = struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 0) + data
-        self.call(WRITE, body, expect)
+        self.call(WRITE, write_body(file_id, offset, data), expect)
+
+    def send_put(self, file_id, offset, data):
+        """Sends a WRITE; returns its message id."""
+        return self.send(WRITE, write_body(file_id, offset, data), charge=max(1, -(-len(data) // 65536)))[0]
 
     def get(self, file_id, offset, length, expect=0):
         body = struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, length, offset, file_id, 0, 0, 0, 0, 0) + b"\0"
@@ -202,6 +220,14 @@ class Files(Raw):
             if not step:
                 return found
             at += step
+
+
+def write_body(file_id, offset, data):
+    return struct.pack("<HHIQ16sIIHHI", 49, 112, len(data), offset, file_id, 0, 0, 0, 0, 0) + data
+
+
+def status(answer):
+    return struct.unpack_from("<I", answer, 8)[0]
 
 
 def context(name, data, last=True):

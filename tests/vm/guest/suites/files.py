@@ -24,7 +24,7 @@ def start(server):
 
 def empty():
     """Nothing of an earlier test is left in the share."""
-    sh(f"rm -rf {ROOT}/*")
+    sh(f"find {ROOT} -mindepth 1 -delete")
     os.chmod(ROOT, 0o777)
 
 
@@ -176,6 +176,27 @@ def append_only(_server):
         client.shut(file)
     with open(f"{ROOT}/file", encoding="utf-8") as file:
         check(file.read() == "x234567", "the file is not what was written")
+
+
+@suite.test("appends-at-once", lacks=C_LACKS)
+def appends_at_once(_server):
+    """What several clients append at the same time is all there, each piece in one."""
+    for size, rounds in ((8192, 48), (2 << 20, 1)):
+        fresh("file", "")
+        pieces, sent = [], []
+        with Files("share") as one, Files("share") as two:
+            opened = [(client, client.open("file", raw.APPEND_DATA | raw.READ_ATTRIBUTES)) for client in (one, two)]
+            for _ in range(rounds):
+                for client, file in opened:
+                    pieces.append(struct.pack("<I", len(pieces)) * (size // 4))
+                    sent.append((client, client.send_put(file, raw.AT_END, pieces[-1])))
+            for client, message in sent:
+                check(raw.status(client.answer(message)) == 0, "a piece was not written")
+        with open(f"{ROOT}/file", "rb") as file:
+            data = file.read()
+        found = sorted(data[at : at + size] for at in range(0, len(data), size))
+        check(len(data) == size * len(pieces), f"{len(pieces)} pieces of {size} bytes became {len(data)} bytes")
+        check(found == sorted(pieces), f"of {len(pieces)} pieces of {size} bytes {len(set(found) & set(pieces))} are there")
 
 
 @suite.test("controls-break-caches", lacks=C_LACKS)
