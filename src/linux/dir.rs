@@ -286,12 +286,18 @@ impl Path {
         self.require_movable(root)?;
         let parent = self.holder()?;
         parent.may(scope, Mask::WRITE | Mask::EXECUTE)?;
-        let (dir, inode) = (parent.inode_ptr().as_ptr(), self.inode_ptr().as_ptr());
-        // SAFETY: both paths keep their inodes and the mapping alive.
-        if unsafe { sys::ksmbd_keeps_entry(self.idmap(), dir, inode) } {
+        if parent.keeps_names_of(scope, self) {
             return Err(EPERM);
         }
         Ok(())
+    }
+
+    /// Whether names of `file` in this directory cannot be removed by the user even if he may write to the directory: it is sticky
+    /// and the file somebody else's, or one of them is append-only or immutable.
+    pub fn keeps_names_of(&self, _scope: &CredScope<'_>, file: &Path) -> bool {
+        let (dir, inode) = (self.inode_ptr().as_ptr(), file.inode_ptr().as_ptr());
+        // SAFETY: both paths keep their inodes and the mapping alive.
+        unsafe { sys::ksmbd_keeps_entry(self.idmap(), dir, inode) }
     }
 
     fn try_remove(

@@ -5,6 +5,7 @@
 mod basic;
 mod disposition;
 mod rename;
+mod replace;
 mod security;
 mod size;
 mod stream;

@@ -23,7 +23,7 @@ pub(super) struct Telling<'a> {
 }
 
 enum Change {
-    /// Nobody is told.
+    /// Nobody is told here: links are told of where they are made.
     Silent,
     About(CompletionFilter),
     /// The file moves away from here.

@@ -6,13 +6,13 @@ use kernel::prelude::*;
 
 use linux::cred::CredScope;
 use linux::dir::Replace;
-use linux::name::Name;
-use linux::path::{EntryName, Path};
+use linux::path::Path;
 use linux::stat::Changes;
 use smb_model::access::required;
 use smb_model::attributes::Attributes;
 use smb_model::lease::Trigger;
 use smb_model::names::{self, Rules};
+use smb_proto::change_notify::Action as Event;
 use smb_proto::file_set::{NewName, RenameFlags};
 use smb_proto::status::NtStatus;
 
@@ -20,8 +20,11 @@ use crate::files::attributes::FileAttributes;
 use crate::files::errors::status_of;
 use crate::files::file::OpenedFile;
 use crate::files::lookup::{self, Found};
+use crate::files::notify::{self, What};
+use crate::files::OpenFiles;
 use crate::smb2::text::file_name;
 
+use super::replace::{is_spelled, Directory};
 use super::{Halt, Target};
 
 /// Moves the file to a new name in the share.
@@ -43,7 +46,6 @@ pub(super) fn rename(
     if file.admission.is_delete_pending() {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let observer = target.tree.share.observer();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
@@ -56,33 +58,27 @@ pub(super) fn rename(
     if file.is_directory() && target.server.files.has_open_beneath(&file.path) {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    let replace = match &place.existing {
+    let (directory, last) = (place.directory(target, scope, root), place.last.as_bytes());
+    let before = file.path.attributes(scope).map_err(status_of)?;
+    match &place.existing {
         // The same entry, in another case at most.
         Some(existing) if existing.is_same(&file.path) => {
-            if is_spelled(existing, place.last)? {
+            if is_spelled(existing, last)? {
                 return Ok(());
             }
-            Replace::Allowed
+            directory.take(&file.path, last, Replace::Allowed)?;
         }
         Some(existing) => {
             give_way(target, scope, file, existing, new.flags)?;
             if file.is_directory() {
                 return Err(NtStatus::ACCESS_DENIED.into());
             }
-            let is_link = existing.inode_key() == file.path.inode_key();
-            if is_link || !is_spelled(existing, place.last)? {
-                // Both names would stay: they are of one file, or differ in case.
-                existing.remove(scope, observer, root).map_err(status_of)?;
-            }
-            Replace::Allowed
+            let gone = Gone::before(target, root, existing);
+            directory.take_over(&file.path, existing, last)?;
+            gone.tell();
         }
-        None => Replace::Never,
-    };
-    let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    let before = file.path.attributes(scope).map_err(status_of)?;
-    file.path
-        .rename(scope, observer, root, &place.parent, last, replace)
-        .map_err(moving_status)?;
+        None => directory.take(&file.path, last, Replace::Never)?,
+    }
     // To clients a new name is no change of the file. Who does not own it cannot have that.
     let changes = Changes {
         changed: Some(before.changed),
@@ -110,24 +106,27 @@ pub(super) fn link(
         .share
         .directory()
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
-    let observer = target.tree.share.observer();
     let text = file_name(&target.server.buffers, &new.name, file.semantics())?;
     let name = parse(file, &text)?;
     let place = Place::find(target, scope, file, root, &name)?;
-    if let Some(existing) = &place.existing {
-        if existing.is_same(&file.path) {
-            return Ok(());
+    let (directory, last) = (place.directory(target, scope, root), place.last.as_bytes());
+    let link = match &place.existing {
+        Some(existing) if existing.is_same(&file.path) => return Ok(()),
+        Some(existing) => {
+            place.require_free_parent(target)?;
+            give_way(target, scope, file, existing, new.flags)?;
+            let gone = Gone::before(target, root, existing);
+            let link = directory.link_over(&file.path, existing, last)?;
+            gone.tell();
+            link
         }
-        give_way(target, scope, file, existing, new.flags)?;
-        existing
-            .remove(scope, observer, root)
-            .map_err(moving_status)?;
-    }
-    let last = Name::new(place.last.as_bytes()).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-    place
-        .parent
-        .create_link(scope, observer, last, &file.path)
-        .map_err(moving_status)?;
+        None => {
+            place.require_free_parent(target)?;
+            directory.link(&file.path, last)?
+        }
+    };
+    let what = What::entry(Event::ADDED, false);
+    notify::changed(&target.server.files, Some(root), &link, what);
     Ok(())
 }
 
@@ -184,11 +183,52 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Checks that nobody has the directory open in a way that keeps new names out of it.
+    fn directory<'d>(
+        &'d self,
+        target: &'d Target<'_>,
+        scope: &'d CredScope<'_>,
+        root: &'d Path,
+    ) -> Directory<'d> {
+        Directory {
+            scope,
+            observer: target.tree.share.observer(),
+            root,
+            path: &self.parent,
+        }
+    }
+
+    /// Checks that the directory stays, and that nobody has it open in a way that keeps new names out of it.
     fn require_free_parent(&self, target: &Target<'_>) -> Result<(), NtStatus> {
         match target.server.files.find(self.parent.inode_key()) {
+            Some(state) if state.is_delete_pending() => Err(NtStatus::DELETE_PENDING),
             Some(state) if state.forbids_new_names() => Err(NtStatus::SHARING_VIOLATION),
             _ => Ok(()),
+        }
+    }
+}
+
+/// An entry that is about to be replaced.
+struct Gone<'a> {
+    files: &'a OpenFiles,
+    root: &'a Path,
+    /// Where it is, if somebody watches.
+    from: Option<notify::Place>,
+}
+
+impl<'a> Gone<'a> {
+    fn before(target: &'a Target<'_>, root: &'a Path, existing: &Path) -> Self {
+        let files = &target.server.files;
+        Gone {
+            files,
+            root,
+            from: notify::Place::of(files, root, existing),
+        }
+    }
+
+    /// Tells those who watch that it went.
+    fn tell(self) {
+        if let Some(from) = self.from {
+            from.tell(self.files, self.root, What::entry(Event::REMOVED, false));
         }
     }
 }
@@ -225,22 +265,5 @@ fn give_way(
         }
         Some(_) => Err(NtStatus::ACCESS_DENIED.into()),
         None => Ok(()),
-    }
-}
-
-/// Whether the entry is spelled exactly so.
-fn is_spelled(path: &Path, name: &str) -> Result<bool, NtStatus> {
-    let mut spelled = EntryName::default();
-    path.name(&mut spelled).map_err(status_of)?;
-    Ok(spelled.as_bytes() == name.as_bytes())
-}
-
-/// What an error of moving or linking means.
-fn moving_status(error: Error) -> NtStatus {
-    match error {
-        // The root, a mount point, a directory into itself.
-        e if e == EBUSY || e == EINVAL => NtStatus::ACCESS_DENIED,
-        e if e == ENOTEMPTY || e == EISDIR || e == ENOTDIR => NtStatus::ACCESS_DENIED,
-        e => status_of(e),
     }
 }

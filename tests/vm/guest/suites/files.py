@@ -116,6 +116,11 @@ def deleted_directory(_server):
         folder = client.open("folder", raw.READS | raw.DELETE, raw.MAKE, raw.DIRECTORY)
         client.delete(folder)
         client.open("folder\\new", raw.WRITES, raw.MAKE, expect=raw.DELETE_PENDING)
+        file = client.open("file", raw.READS | raw.DELETE, raw.MAKE)
+        client.link(file, "folder\\link", expect=raw.DELETE_PENDING)
+        client.rename(file, "folder\\file", expect=raw.DELETE_PENDING)
+        client.delete(file)
+        client.shut(file)
         client.shut(folder)
     check(os.listdir(ROOT) == [], f"left: {os.listdir(ROOT)}")
 
@@ -199,6 +204,56 @@ def appends_at_once(_server):
         check(found == sorted(pieces), f"of {len(pieces)} pieces of {size} bytes {len(set(found) & set(pieces))} are there")
 
 
+@suite.test("refused-replacement", lacks=C_LACKS)
+def refused_replacement(_server):
+    """A file that a new name was to replace is still there if the name could not be given."""
+    empty()
+    os.mkdir(f"{ROOT}/closed", 0o755)
+    for name, owner in (("closed/mine", machine.USER), ("mine", machine.USER), ("old", machine.USER), ("roots", "root")):
+        machine.write(f"{ROOT}/{name}", name)
+        own(f"{ROOT}/{name}", owner)
+    os.link(f"{ROOT}/closed/mine", f"{ROOT}/other")
+    with Files("share") as client:
+        roots = client.open("roots")
+        client.link(roots, "old", replace=True, expect=raw.ACCESS_DENIED)
+        check(sorted(os.listdir(ROOT)) == ["closed", "mine", "old", "other", "roots"], f"left by a refused link: {os.listdir(ROOT)}")
+        mine = client.open("closed\\mine", raw.READS | raw.DELETE)
+        for words, name in (("a rename", "old"), ("a rename to another spelling", "OLD"), ("a rename to a link of it", "other")):
+            client.rename(mine, name, replace=True, expect=raw.ACCESS_DENIED)
+            left = sorted(os.listdir(ROOT))
+            check(left == ["closed", "mine", "old", "other", "roots"], f"left by {words}, which was refused: {left}")
+        check(os.listdir(f"{ROOT}/closed") == ["mine"], f"left: {os.listdir(f'{ROOT}/closed')}")
+        with open(f"{ROOT}/old", encoding="utf-8") as file:
+            check(file.read() == "old", "another file has the name")
+
+
+@suite.test("replacement", lacks=C_LACKS)
+def replacement(_server):
+    """A new name replaces a file of the same name, also of another spelling, and is spelled as it was asked for."""
+    cases = (
+        ("link", "old", ["old", "one", "two"]),
+        ("link", "OLD", ["OLD", "one", "two"]),
+        ("link", "TWO", ["TWO", "old", "one"]),
+        ("rename", "old", ["old", "two"]),
+        ("rename", "OLD", ["OLD", "two"]),
+        ("rename", "TWO", ["TWO", "old"]),
+    )
+    for how, name, names in cases:
+        fresh("one", "one")
+        machine.write(f"{ROOT}/old", "old")
+        os.link(f"{ROOT}/one", f"{ROOT}/two")
+        with Files("share") as client:
+            file = client.open("one", raw.READS | raw.DELETE)
+            give = client.link if how == "link" else client.rename
+            give(file, name, expect=raw.NAME_COLLISION)
+            give(file, name, replace=True)
+            check(sorted(os.listdir(ROOT)) == names, f"{how} to {name}: there is {os.listdir(ROOT)}")
+            with open(f"{ROOT}/{name}", encoding="utf-8") as new:
+                check(new.read() == "one", f"{how} to {name}: another file has the name")
+            client.shut(client.open(name))
+            client.shut(file)
+
+
 @suite.test("controls-break-caches", lacks=C_LACKS)
 def controls_break_caches(_server):
     """Who reads through a level II oplock is told when a control changes the data."""
@@ -240,6 +295,35 @@ def controls_are_seen(_server):
             writer.control(file, code, data)
             seen = watcher.changes(message)
             check(seen == [(3, "file")], f"{words}: {seen}")
+            watcher.shut(folder)
+
+
+@suite.test("names-are-seen", lacks=C_LACKS)
+def names_are_seen(_server):
+    """Who watches a directory sees the names that links and renames bring to it, and those that go for them."""
+    added, removed, old, new = 1, 2, 4, 5
+    with Files("share") as watcher, Files("share") as writer:
+        for words, seen in (
+            ("link", [(added, "two")]),
+            ("link over", [(removed, "three"), (added, "three")]),
+            ("rename over", [(removed, "three"), (old, "one"), (new, "three")]),
+        ):
+            fresh("one")
+            machine.write(f"{ROOT}/three", "")
+            own(f"{ROOT}/three")
+            folder = watcher.open("", raw.READS, options=raw.DIRECTORY)
+            message = watcher.watch(folder, 1)
+            file = writer.open("one", raw.READS | raw.DELETE)
+            if words == "rename over":
+                writer.rename(file, "three", replace=True)
+            else:
+                writer.link(file, "two" if words == "link" else "three", replace=True)
+            writer.shut(file)
+            writer.shut(writer.open("end", raw.WRITES, raw.MAKE))
+            found = watcher.changes(message)
+            while found[-1] != (added, "end"):
+                found += watcher.changes(watcher.watch(folder, 1))
+            check(found[:-1] == seen, f"{words}: {found}")
             watcher.shut(folder)
 
 
