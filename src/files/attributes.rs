@@ -33,7 +33,10 @@ const S_IFREG: u16 = 0o100_000;
 #[derive(Clone, Copy)]
 pub(crate) struct FileAttributes {
     pub(crate) stat: Stat,
+    /// As clients are shown them.
     pub(crate) dos: Attributes,
+    /// The same without what follows from the name alone.
+    pub(crate) own: Attributes,
     pub(crate) created: FileTime,
 }
 
@@ -77,14 +80,16 @@ impl FileAttributes {
             encrypted: stat.is_encrypted(),
             ..Facts::default()
         };
-        let stored = if is_hidden {
-            stored.union(Attributes::HIDDEN)
+        let own = shown(stored, facts);
+        let dos = if is_hidden {
+            shown(stored.union(Attributes::HIDDEN), facts)
         } else {
-            stored
+            own
         };
         Ok(FileAttributes {
             stat,
-            dos: shown(stored, facts),
+            dos,
+            own,
             created: kept.creation.unwrap_or_else(|| birth(&stat)),
         })
     }

@@ -202,7 +202,7 @@ fn open_existing(
     let before = FileAttributes::read(scope, tree, &path)?;
     let existing = Existing {
         is_directory: path.is_dir(),
-        attributes: before.dos,
+        attributes: before.own,
     };
     if target.name.must_be_directory() && !existing.is_directory {
         return Err(NtStatus::NOT_A_DIRECTORY.into());
@@ -543,7 +543,7 @@ fn finish_stream(
         granted,
         maximal,
     } = given;
-    let dos = existing.as_ref().map(|attributes| attributes.dos);
+    let dos = existing.as_ref().map(|attributes| attributes.own);
     let base = Base {
         path: &path,
         existing: dos,

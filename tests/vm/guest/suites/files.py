@@ -254,6 +254,21 @@ def replacement(_server):
             client.shut(file)
 
 
+@suite.test("overwrite-dot-file", lacks=C_LACKS)
+def overwrite_dot_file(_server):
+    """A file that is hidden for its name alone is overwritten as any other; one that was made hidden is not."""
+    empty()
+    with Files("share") as client:
+        for content in (b"first", b"second"):
+            file = client.open(".x", raw.READS | raw.WRITES, raw.OVERWRITE_IF)
+            client.put(file, 0, content)
+            client.shut(file)
+        with open(f"{ROOT}/.x", "rb") as file:
+            check(file.read() == b"second", "it was not overwritten")
+        client.shut(client.open("hidden", raw.WRITES, raw.MAKE, attributes=2))
+        client.open("hidden", raw.WRITES, raw.OVERWRITE_IF, expect=raw.ACCESS_DENIED)
+
+
 @suite.test("controls-break-caches", lacks=C_LACKS)
 def controls_break_caches(_server):
     """Who reads through a level II oplock is told when a control changes the data."""

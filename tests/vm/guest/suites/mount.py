@@ -100,6 +100,16 @@ def default_dialect(_server):
         write_and_read(where)
 
 
+@suite.test("dot-files")
+def dot_files(_server):
+    """What a shell does with a file whose name begins with a dot: write it, and write it again."""
+    with client.mounted("share") as where:
+        for content in ("first", "second"):
+            run("sh", "-c", f"echo {content} >{where}/.file")
+        with open("/srv/smb/share/.file", encoding="utf-8") as file:
+            check(file.read() == "second\n", "the file was not overwritten")
+
+
 @suite.test("posix", lacks={"samba": "the client mounts none of its shares so"})
 def posix(_server):
     """With the POSIX extensions: names that differ in case alone are two files, and kinds and modes are the server's own."""
