@@ -212,7 +212,8 @@ fn open_existing(
         parameters.check_read_only_share(true)?;
     }
     let maximal = rights(scope, tree, &path, target.sought_rights());
-    let granted = grant(maximal, parameters.access, parameters.implied_access())?;
+    let grantable = maximal.intersection(existing.most());
+    let granted = grant(grantable, parameters.access, parameters.implied_access())?;
     parameters.check_granted(granted)?;
     if parameters.deletes_on_close() {
         check_removable(scope, tree, &path)?;

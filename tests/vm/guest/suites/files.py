@@ -269,6 +269,19 @@ def overwrite_dot_file(_server):
         client.open("hidden", raw.WRITES, raw.OVERWRITE_IF, expect=raw.ACCESS_DENIED)
 
 
+@suite.test("most-of-a-read-only-file", lacks=C_LACKS)
+def most_of_read_only(_server):
+    """Who asks for all that he may do with a read-only file may not write to it."""
+    empty()
+    with Files("share") as client:
+        client.shut(client.open("file", raw.WRITES, raw.MAKE, attributes=1))
+        file = client.open("file", raw.MAXIMUM_ALLOWED)
+        access = struct.unpack("<I", client.query_info(file, 1, 8))[0]
+        check(access & 0x10007 == 0x10001, f"granted {access:#x}")
+        client.put(file, 0, b"x", expect=raw.ACCESS_DENIED)
+        client.shut(file)
+
+
 @suite.test("controls-break-caches", lacks=C_LACKS)
 def controls_break_caches(_server):
     """Who reads through a level II oplock is told when a control changes the data."""
