@@ -125,18 +125,28 @@ pub(crate) fn read<'v>(
     }
 }
 
-/// Sets the attributes of a list; none if the list is wrong.
+/// Checks a list of attributes by itself.
 ///
 /// # Errors
 ///
-/// `STATUS_EA_LIST_INCONSISTENT`, `STATUS_INVALID_EA_NAME`, and those of [`set`].
-pub(crate) fn set_list(scope: &CredScope<'_>, path: &Path, list: &[u8]) -> Result<(), NtStatus> {
+/// `STATUS_EA_LIST_INCONSISTENT`, `STATUS_INVALID_EA_NAME`.
+pub(crate) fn check_list(list: &[u8]) -> Result<(), NtStatus> {
     for entry in Ea::list(list) {
         let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
         if !is_valid_name(entry.name) {
             return Err(NtStatus::INVALID_EA_NAME);
         }
     }
+    Ok(())
+}
+
+/// Sets the attributes of a list; none if the list is wrong.
+///
+/// # Errors
+///
+/// Those of [`check_list`] and [`set`].
+pub(crate) fn set_list(scope: &CredScope<'_>, path: &Path, list: &[u8]) -> Result<(), NtStatus> {
+    check_list(list)?;
     for entry in Ea::list(list).flatten() {
         set(scope, path, &entry)?;
     }

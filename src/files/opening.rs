@@ -106,6 +106,7 @@ pub(crate) fn open(
     tree: &Arc<Tree>,
     target: &Target<'_>,
 ) -> Result<Opened, Refusal> {
+    ea::check_list(target.eas)?;
     // Nothing is made or emptied for an open that there is no room for.
     let limit = server.config().max_open_files;
     let slot = server.open_count.reserve(limit);
@@ -247,7 +248,9 @@ fn open_existing(
     let attributes = if overwrites {
         empty(scope, file.as_ref(), target)?;
         attributes::store_new(scope, tree, &path, parameters.attributes);
+        // What can fail comes before the content is gone.
         ea::set_list(scope, &path, target.eas)?;
+        require_space(scope, &path, &before, target)?;
         if tree.share.has_streams() {
             stream::remove_all(scope, &path)?;
         }
@@ -324,6 +327,26 @@ fn empty(scope: &CredScope<'_>, file: Option<&File>, target: &Target<'_>) -> Res
 /// Reserves the space that the client asked for. A file system that cannot is no failure.
 fn reserve(scope: &CredScope<'_>, file: &File, target: &Target<'_>) -> Result<(), NtStatus> {
     use linux::file::Allocate;
+/// Checks that the space that the client asked for would be there once the file's own is free. It is not taken in advance:
+/// what a reservation that fails leaves behind could not be told from what others wrote meanwhile.
+fn require_space(
+    scope: &CredScope<'_>,
+    path: &Path,
+    before: &FileAttributes,
+    target: &Target<'_>,
+) -> Result<(), NtStatus> {
+    let Some(size) = target.allocation.filter(|size| *size > 0) else {
+        return Ok(());
+    };
+    let status = path.fs_status(scope).map_err(status_of)?;
+    let available = status.available.saturating_mul(status.block_size);
+    // Some have no limit, and say that they have no blocks.
+    if status.blocks > 0 && size > available.saturating_add(before.allocation()) {
+        return Err(NtStatus::DISK_FULL);
+    }
+    Ok(())
+}
+
     let Some(size) = target.allocation.filter(|size| *size > 0) else {
         return Ok(());
     };

@@ -282,6 +282,29 @@ def most_of_read_only(_server):
         client.shut(file)
 
 
+@suite.test("failed-create-empties-nothing", lacks=C_LACKS)
+def failed_overwrite(_server):
+    """A file that could not be overwritten as it was asked for still has its content."""
+    fresh("file")
+
+    def attribute(name, value):
+        return raw.context(b"ExtA", struct.pack("<IBBH", 0, 0, len(name), len(value)) + name + b"\0" + value)
+
+    cases = (
+        ("a name that is kept back", attribute(b"DOSATTRIB", b"x"), raw.ACCESS_DENIED),
+        ("a name that is none", attribute(b"a*b", b"x"), raw.INVALID_EA_NAME),
+        ("a value that is too large", attribute(b"large", b"x" * 8000), raw.EA_TOO_LARGE),
+        ("more space than there is", raw.context(b"AlSi", struct.pack("<Q", 1 << 40)), raw.DISK_FULL),
+    )
+    with Files("share") as client:
+        for words, contexts, expected in cases:
+            answer = client.open("file", raw.READS | raw.WRITES, raw.OVERWRITE_IF, contexts=contexts, expect=None)
+            check(raw.status(answer) == expected, f"{words}: {raw.status(answer):#010x}")
+            check(os.path.getsize(f"{ROOT}/file") == 7, f"{words}: the file was emptied")
+        client.shut(client.open("file", raw.WRITES, raw.OVERWRITE_IF, contexts=attribute(b"small", b"x")))
+        check(os.path.getsize(f"{ROOT}/file") == 0, "the file was not emptied")
+
+
 @suite.test("controls-break-caches", lacks=C_LACKS)
 def controls_break_caches(_server):
     """Who reads through a level II oplock is told when a control changes the data."""
