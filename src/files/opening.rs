@@ -156,6 +156,8 @@ impl From<Busy> for Failure {
 }
 
 /// Lets an open with the rights `granted` in among those that the file has, after doing what needs those of `implied`.
+///
+/// From then on a name that is deleted waits for this open. One that went just before is looked up again.
 fn admit(
     server: &Arc<Server>,
     tree: &Tree,
@@ -187,6 +189,7 @@ fn admit(
         waker: target.waker,
     };
     match server.files.admit(server, &asking)? {
+        Admitted::Yes(..) if path.is_removed() => Err(Failure::Raced),
         Admitted::Yes(admission, cached) => Ok((id, admission, cached)),
         Admitted::Later => Err(Failure::Later),
     }
@@ -246,11 +249,11 @@ fn open_existing(
     }
     let file = open_data(scope, &path, granted, overwrites, parameters.options)?;
     let attributes = if overwrites {
-        empty(scope, file.as_ref(), target)?;
-        attributes::store_new(scope, tree, &path, parameters.attributes);
         // What can fail comes before the content is gone.
         ea::set_list(scope, &path, target.eas)?;
         require_space(scope, &path, &before, target)?;
+        empty(scope, file.as_ref(), target)?;
+        attributes::store_new(scope, tree, &path, parameters.attributes);
         if tree.share.has_streams() {
             stream::remove_all(scope, &path)?;
         }
@@ -324,9 +327,6 @@ fn empty(scope: &CredScope<'_>, file: Option<&File>, target: &Target<'_>) -> Res
     reserve(scope, file, target)
 }
 
-/// Reserves the space that the client asked for. A file system that cannot is no failure.
-fn reserve(scope: &CredScope<'_>, file: &File, target: &Target<'_>) -> Result<(), NtStatus> {
-    use linux::file::Allocate;
 /// Checks that the space that the client asked for would be there once the file's own is free. It is not taken in advance:
 /// what a reservation that fails leaves behind could not be told from what others wrote meanwhile.
 fn require_space(
@@ -347,6 +347,9 @@ fn require_space(
     Ok(())
 }
 
+/// Reserves the space that the client asked for. A file system that cannot is no failure.
+fn reserve(scope: &CredScope<'_>, file: &File, target: &Target<'_>) -> Result<(), NtStatus> {
+    use linux::file::Allocate;
     let Some(size) = target.allocation.filter(|size| *size > 0) else {
         return Ok(());
     };

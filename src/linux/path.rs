@@ -282,10 +282,10 @@ impl Path {
         unsafe { sys::path_is_under(&self.0, &root.0) }
     }
 
-    /// Returns whether the entry was removed from its directory since it was looked up.
+    /// Returns whether the entry was removed from its directory since it was looked up. A root never is.
     pub fn is_removed(&self) -> bool {
         // SAFETY: by the type invariant.
-        unsafe { sys::ksmbd_d_unhashed(self.0.dentry) }
+        unsafe { sys::ksmbd_d_unlinked(self.0.dentry) }
     }
 
     /// Copies the entry's name as it is spelled on disk.

@@ -83,9 +83,9 @@ bool ksmbd_d_mountpoint(const struct dentry *dentry)
 	return d_mountpoint(dentry);
 }
 
-bool ksmbd_d_unhashed(const struct dentry *dentry)
+bool ksmbd_d_unlinked(const struct dentry *dentry)
 {
-	return d_unhashed(dentry);
+	return d_unlinked(dentry);
 }
 
 int ksmbd_readlink(struct dentry *dentry, char *buf, unsigned int size)

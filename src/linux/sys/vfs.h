@@ -60,7 +60,7 @@ int ksmbd_kern_path(const char *name, unsigned int flags, struct path *path);
 struct mnt_idmap *ksmbd_mnt_idmap(const struct vfsmount *mnt);
 bool ksmbd_d_can_lookup(const struct dentry *dentry);
 bool ksmbd_d_mountpoint(const struct dentry *dentry);
-bool ksmbd_d_unhashed(const struct dentry *dentry);
+bool ksmbd_d_unlinked(const struct dentry *dentry);
 int ksmbd_readlink(struct dentry *dentry, char *buf, unsigned int size);
 unsigned char ksmbd_dentry_begins(struct dentry *dentry);
 int ksmbd_dentry_name(struct dentry *dentry, char *buf, unsigned int size);

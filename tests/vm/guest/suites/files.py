@@ -305,6 +305,20 @@ def failed_overwrite(_server):
         check(os.path.getsize(f"{ROOT}/file") == 0, "the file was not emptied")
 
 
+@suite.test("nothing-opens-what-goes", lacks=C_LACKS)
+def nothing_opens_what_goes(_server):
+    """A file that is to be deleted is not opened any more, also not in the moment in which it goes."""
+    empty()
+    with Files("share") as one, Files("share") as two:
+        for _ in range(200):
+            file = one.open("file", raw.READS | raw.DELETE, raw.MAKE)
+            one.delete(file)
+            closing = one.send_shut(file)
+            answer = two.open("file", expect=None)
+            check(raw.status(one.answer(closing)) == 0, "the file was not closed")
+            check(raw.status(answer) in (raw.DELETE_PENDING, raw.NAME_NOT_FOUND), f"an open was answered with {raw.status(answer):#010x}")
+
+
 @suite.test("controls-break-caches", lacks=C_LACKS)
 def controls_break_caches(_server):
     """Who reads through a level II oplock is told when a control changes the data."""
