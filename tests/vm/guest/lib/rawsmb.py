@@ -60,7 +60,7 @@ class Raw:
         self.waited = 0
         self.message = 0
         self.session = self.tree = 0
-        self.signing_key = None
+        self.session_key = self.signing_key = None
         self.buffer = bytearray(1 << 16)
         self.preauth = b"\0" * 64
         start = time.monotonic_ns()
@@ -136,7 +136,7 @@ class Raw:
         now = struct.pack("<Q", (int(time.time()) + 11644473600) * 10_000_000)
         blob = b"\1\1" + b"\0" * 6 + now + os.urandom(8) + b"\0" * 4 + info + b"\0" * 4
         proof = _hmac_md5(response_key, server_challenge + blob)
-        session_key = _hmac_md5(response_key, proof)
+        self.session_key = _hmac_md5(response_key, proof)
         fields = [b"\0" * 24, proof + blob, b"", _utf16(user), _utf16("BENCH"), b""]
         offset, heads = 64, b""
         for field in fields:
@@ -144,7 +144,7 @@ class Raw:
             offset += len(field)
         self._session_setup(b"NTLMSSP\0" + struct.pack("<I", 3) + heads + struct.pack("<I", flags) + b"".join(fields), 0)
         # [SP800-108] in counter mode; the context is the hash that includes the request just sent, but not its answer.
-        self.signing_key = hmac.new(session_key, b"\0\0\0\1SMBSigningKey\0\0" + self.preauth + b"\0\0\0\x80", hashlib.sha256).digest()[:16]
+        self.signing_key = hmac.new(self.session_key, b"\0\0\0\1SMBSigningKey\0\0" + self.preauth + b"\0\0\0\x80", hashlib.sha256).digest()[:16]
 
     def connect_tree(self, share, host="127.0.0.1"):
         path = _utf16(f"\\\\{host}\\{share}")
