@@ -219,11 +219,14 @@ impl OpenFiles {
 
 /// Sends notifications about `file` from a worker of its own: a client that does not read holds up nobody but itself.
 pub(super) fn send(server: &Arc<Server>, file: &Arc<FileState>, notices: Notices) {
-    if notices.0.is_empty() {
+    if notices.due.is_empty() && !notices.any_held_back {
         return;
     }
     if let Some(deadline) = file.deadline() {
         server.files.watch_breaks(file.key(), deadline);
+    }
+    if notices.due.is_empty() {
+        return;
     }
     let job = {
         let (server, file) = (server.clone(), file.clone());
@@ -233,7 +236,7 @@ pub(super) fn send(server: &Arc<Server>, file: &Arc<FileState>, notices: Notices
             Err(_) => return,
         };
         move || {
-            for notice in notices.0.iter() {
+            for notice in notices.due.iter() {
                 if !deliver(&server, notice) {
                     file.lose(notice.holder);
                 }

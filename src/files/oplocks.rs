@@ -116,7 +116,11 @@ pub(crate) struct Notice {
 /// Notifications to be sent once the file's state is unlocked.
 #[must_use]
 #[derive(Default)]
-pub(crate) struct Notices(pub(crate) KVec<Notice>);
+pub(crate) struct Notices {
+    pub(crate) due: KVec<Notice>,
+    /// Whether some are held back until their holder knows what it has: their time runs all the same.
+    pub(crate) any_held_back: bool,
+}
 
 enum Grant {
     Oplock(Oplock),
@@ -268,8 +272,9 @@ fn tell(
     let is_untold = |target: &Target| untold.contains(&target.open.volatile);
     if !untold.is_empty() && holder.opens.iter().all(is_untold) {
         held_back.push((holder.id(), notice), GFP_KERNEL)?;
+        notices.any_held_back = true;
     } else {
-        notices.0.push(notice, GFP_KERNEL)?;
+        notices.due.push(notice, GFP_KERNEL)?;
     }
     Ok(())
 }
@@ -421,7 +426,7 @@ impl Caching {
         {
             if let Ok((_, notice)) = self.held_back.remove(at) {
                 // Without memory the break is not told, and ends when its time is over.
-                let _ = notices.0.push(notice, GFP_KERNEL);
+                let _ = notices.due.push(notice, GFP_KERNEL);
             }
         }
     }
@@ -599,7 +604,7 @@ impl Caching {
                 .unwrap_or_default();
             let notice = holder.notice(oplock_message(file_id, next.to), now);
             // It is not acknowledged: without memory the client keeps a level II oplock that is not honoured.
-            let _ = notices.0.push(notice, GFP_KERNEL);
+            let _ = notices.due.push(notice, GFP_KERNEL);
         }
         self.sweep();
         if was_breaking {
@@ -626,7 +631,7 @@ impl Caching {
         let acknowledged = lease.acknowledge(state)?;
         if let Some(next) = acknowledged.next {
             let notice = holder.notice(lease_message(&id, next), now);
-            if notices.0.push(notice, GFP_KERNEL).is_err() {
+            if notices.due.push(notice, GFP_KERNEL).is_err() {
                 holder.give_up();
             }
         } else {
