@@ -125,7 +125,7 @@ pub(crate) fn serve(mut job: OwnedJob, conn: &Arc<Connection>) {
             Outcome::Waits(waker) => waker,
         };
         let message_id = chain.message_id();
-        match waker.park(message_id, job) {
+        match waker.park(conn, message_id, job) {
             Ok(()) => return,
             Err((unparked, wake)) => {
                 job = unparked;

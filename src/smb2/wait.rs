@@ -40,19 +40,18 @@ pub(crate) trait Resume: Send {
 
 enum State {
     /// The handler is still at work.
-    Running,
+    Running(Arc<Connection>),
     /// The handler is still at work, but what it will wait for has happened.
-    WokenEarly(Wake),
+    WokenEarly(Arc<Connection>, Wake),
     /// The job waits.
-    Waiting(OwnedJob),
-    /// The job went back to work, or never waited.
+    Waiting(Arc<Connection>, OwnedJob),
+    /// The job went back to work, or never waited. Whoever still has a waker keeps nothing of the connection.
     Over,
 }
 
 /// A request that waits, or is about to.
 #[pin_data]
 pub(crate) struct Parked {
-    conn: Arc<Connection>,
     pub(crate) async_id: u64,
     #[pin]
     state: Mutex<State>,
@@ -65,11 +64,11 @@ pub(crate) struct Waker(Arc<Parked>);
 impl Waker {
     /// A waker for a request on `conn`. One that waits again keeps the `async_id` by which the client knows it.
     pub(crate) fn new(conn: &Arc<Connection>, async_id: Option<u64>) -> Result<Self> {
+        let running = State::Running(conn.clone());
         let parked = Arc::pin_init(
             pin_init!(Parked {
-                conn: conn.clone(),
                 async_id: async_id.unwrap_or_else(|| conn.next_async_id()),
-                state <- new_mutex!(State::Running),
+                state <- new_mutex!(running),
             }),
             GFP_KERNEL,
         )?;
@@ -88,43 +87,50 @@ impl Waker {
 
     /// Ends the wait. Only the first call does anything.
     pub(crate) fn wake(&self, wake: Wake) {
-        let job = {
+        let (conn, job) = {
             let mut state = self.0.state.lock();
             match core::mem::replace(&mut *state, State::Over) {
-                State::Running => {
-                    *state = State::WokenEarly(wake);
+                State::Running(conn) => {
+                    *state = State::WokenEarly(conn, wake);
                     return;
                 }
-                State::WokenEarly(first) => {
-                    *state = State::WokenEarly(first);
+                State::WokenEarly(conn, first) => {
+                    *state = State::WokenEarly(conn, first);
                     return;
                 }
                 State::Over => return,
-                State::Waiting(job) => job,
+                State::Waiting(conn, job) => (conn, job),
             }
         };
-        self.0.conn.parked.remove(self.0.async_id);
+        conn.parked.remove(self.0.async_id);
         job.resume(wake);
     }
 
     /// Parks the job; gives it back with the reason if the wait is over already.
-    pub(crate) fn park(&self, message_id: u64, job: OwnedJob) -> Result<(), (OwnedJob, Wake)> {
-        let refused = match self.0.conn.parked.insert(message_id, self.clone()) {
+    pub(crate) fn park(
+        &self,
+        conn: &Arc<Connection>,
+        message_id: u64,
+        job: OwnedJob,
+    ) -> Result<(), (OwnedJob, Wake)> {
+        let refused = match conn.parked.insert(message_id, self.clone()) {
             Ok(Listed::Yes) => None,
             Ok(Listed::Cancelled) => Some(Wake::Ended(NtStatus::CANCELLED)),
             Err(_) => Some(Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES)),
         };
         let mut state = self.0.state.lock();
-        let wake = match core::mem::replace(&mut *state, State::Over) {
-            State::WokenEarly(wake) => Some(wake),
+        let before = core::mem::replace(&mut *state, State::Over);
+        let wake = match &before {
+            State::WokenEarly(_, wake) => Some(*wake),
             _ => refused,
         };
         if let Some(wake) = wake {
             drop(state);
-            self.0.conn.parked.remove(self.0.async_id);
+            conn.parked.remove(self.0.async_id);
             return Err((job, wake));
         }
-        *state = State::Waiting(job);
+        *state = State::Waiting(conn.clone(), job);
+        drop(state);
         Ok(())
     }
 }
