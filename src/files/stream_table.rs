@@ -88,8 +88,12 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
+type Node = RBTreeNode<Key, Arc<State>>;
+
 struct Inner {
     key: Key,
+    /// The name that it is about to get, and has in the table as well.
+    reserved: Option<Key>,
     /// The attribute that keeps the stream, once it was found or made.
     full: Option<Arc<CString>>,
     sharing: Summary,
@@ -241,6 +245,7 @@ impl OpenStreams {
         let init = pin_init!(State {
             inner <- new_mutex!(Inner {
                 key: own,
+                reserved: None,
                 full: None,
                 sharing: Summary::new(),
                 opens: 0,
@@ -285,7 +290,8 @@ impl OpenStreams {
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER` if a stream of that name is open, `STATUS_INSUFFICIENT_RESOURCES`.
+    /// `STATUS_INVALID_PARAMETER` if a stream of that name is open, `STATUS_FILE_CLOSED` if this one is not any more,
+    /// `STATUS_INSUFFICIENT_RESOURCES`.
     pub(super) fn reserve(&self, new: &Key, state: &Arc<State>) -> Result<(), NtStatus> {
         let node = RBTreeNode::new(new.clone(), state.clone(), GFP_KERNEL);
         let node = node.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
@@ -293,22 +299,42 @@ impl OpenStreams {
         if by_key.get(new).is_some() {
             return Err(NtStatus::INVALID_PARAMETER);
         }
+        let mut inner = state.inner.lock();
+        if inner.opens == 0 {
+            return Err(NtStatus::FILE_CLOSED);
+        }
+        inner.reserved = Some(new.clone());
         by_key.insert(node);
         Ok(())
     }
 
-    /// Ends what [`Self::reserve`] began: the stream has the name `new` alone, or does not get it.
+    /// Ends what [`Self::reserve`] began: the stream has the name `new` alone, or does not get it. If its last open was closed
+    /// meanwhile, it has neither.
     pub(super) fn settle(&self, new: &Key, state: &State, is_renamed: bool) {
         let mut by_key = self.0.by_key.lock();
-        let old = if is_renamed {
-            core::mem::replace(&mut state.inner.lock().key, new.clone())
-        } else {
-            new.clone()
+        let mut inner = state.inner.lock();
+        let reserved = inner.reserved.take();
+        let old = match &reserved {
+            Some(_) if is_renamed => core::mem::replace(&mut inner.key, new.clone()),
+            _ => new.clone(),
         };
-        let node = by_key.remove_node(&old);
+        let node = match &reserved {
+            Some(_) => by_key.remove_node(&old),
+            None => None,
+        };
+        drop(inner);
         drop(by_key);
-        drop((node, old));
+        drop((node, old, reserved));
     }
+}
+
+/// Takes a stream that nobody has open out of the table, under each of its names.
+fn remove(by_key: &mut RBTree<Key, Arc<State>>, inner: &mut Inner) -> [Option<Node>; 2] {
+    let reserved = inner.reserved.take();
+    [
+        by_key.remove_node(&inner.key),
+        reserved.and_then(|key| by_key.remove_node(&key)),
+    ]
 }
 
 /// One open's part in its stream's state.
@@ -333,23 +359,24 @@ impl Admission {
         inner.opens = inner.opens.saturating_sub(1);
         let is_last = inner.opens == 0;
         let deletion = inner.deletion.clone().filter(|_| is_last);
-        let node = if is_last && deletion.is_none() {
-            by_key.remove_node(&inner.key)
+        let nodes = if is_last && deletion.is_none() {
+            remove(&mut by_key, &mut inner)
         } else {
-            None
+            [None, None]
         };
         drop(inner);
         drop(by_key);
-        drop(node);
+        drop(nodes);
         deletion
     }
 
     /// Forgets the stream's state after its deletion.
     pub(super) fn forget(&self) {
         let mut by_key = self.streams.0.by_key.lock();
-        let key = self.state.inner.lock().key.clone();
-        let node = by_key.remove_node(&key);
+        let mut inner = self.state.inner.lock();
+        let nodes = remove(&mut by_key, &mut inner);
+        drop(inner);
         drop(by_key);
-        drop((node, key));
+        drop(nodes);
     }
 }
