@@ -11,6 +11,7 @@ use kernel::str::CString;
 use linux::cred::CredScope;
 use linux::name::{Name, RelPath};
 use linux::path::{Blocking, Crossing, Path, Symlinks, Walk};
+use linux::stat::Mask as May;
 use smb_model::{names, wildcard};
 use smb_proto::status::NtStatus;
 
@@ -141,6 +142,23 @@ pub(crate) fn hides(share: &Share, component: &str) -> bool {
         .iter()
         .filter_map(|pattern| core::str::from_utf8(pattern).ok());
     wildcard::is_vetoed(patterns, component)
+}
+
+/// Whether the user can list the directory `name` below `from`, as it is spelled.
+pub(crate) fn may_list(scope: &CredScope<'_>, share: &Share, from: &Path, name: &str) -> bool {
+    match walk(scope, share, from, name) {
+        Ok(Some(path)) => path.is_dir() && path.may(scope, May::READ).is_ok(),
+        _ => false,
+    }
+}
+
+/// Whether the share does not show the entry `name` below `from` because the user may not read it (`hide unreadable`).
+pub(crate) fn is_unreadable(scope: &CredScope<'_>, share: &Share, from: &Path, name: &str) -> bool {
+    share.hides_unreadable()
+        && match walk(scope, share, from, name) {
+            Ok(found) => found.is_some_and(|path| path.may(scope, May::READ).is_err()),
+            Err(_) => true,
+        }
 }
 
 /// The directory `name` below `root`.

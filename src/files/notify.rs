@@ -5,10 +5,12 @@
 //! Changes that clients of this server make are told by those who make them ([`changed`]); what local programs change is not
 //! seen yet. A watch belongs to an open of the directory and ends with it. Everything that is kept is bounded: a watch
 //! keeps at most [`MAX_KEPT`] bytes, all together [`MAX_KEPT_IN_ALL`]; what exceeds that becomes `STATUS_NOTIFY_ENUM_DIR`.
+//! What the user who watches may not list is left out when he is told ([`Changes::keep_shown`]).
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
+use linux::cred::CredScope;
 use linux::path::Path;
 use smb_proto::change_notify::{record_len, Action, CompletionFilter, Record, RecordWriter};
 use smb_proto::status::NtStatus;
@@ -19,11 +21,15 @@ use crate::smb2::wait::{Wake, Waker};
 
 use super::inode::{FileState, OpenFiles};
 use super::locks::{Owner, Wakers};
+use super::lookup;
+use super::Share;
 
 /// Bytes of records that one watch keeps.
 const MAX_KEPT: usize = 64 << 10;
 /// Bytes of records that all watches keep together.
 const MAX_KEPT_IN_ALL: usize = 16 << 20;
+/// What separates the components of a name that is told.
+const SEPARATOR: u16 = 0x5c;
 /// Requests that wait on one watch.
 const MAX_WAITING: usize = 64;
 
@@ -85,6 +91,52 @@ impl Changes {
         self.0
             .iter()
             .fold(0, |sum: usize, change| sum.saturating_add(change.len()))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Leaves out what the user of `scope`, who watches `directory`, would not find there himself: who makes a change may see
+    /// more of the tree than who watches it. What is told of a directory that is gone by now is left out as well.
+    pub(crate) fn keep_shown(&mut self, scope: &CredScope<'_>, share: &Share, directory: &Path) {
+        // Changes come in heaps, most of them in one directory.
+        let mut last: Option<(KVec<u8>, bool)> = None;
+        let mut may_list = |name: &str| {
+            if let Some((_, may)) = last
+                .as_ref()
+                .filter(|(known, _)| **known == *name.as_bytes())
+            {
+                return *may;
+            }
+            let may = lookup::may_list(scope, share, directory, name);
+            let mut known = KVec::new();
+            let copied = known.extend_from_slice(name.as_bytes(), GFP_KERNEL);
+            last = copied.ok().map(|()| (known, may));
+            may
+        };
+        let is_plain = share.veto.is_empty() && !share.hides_unreadable();
+        self.0.retain(|change| {
+            let name = Utf16(&change.name);
+            if is_plain && !name.code_units().any(|unit| unit == SEPARATOR) {
+                return true;
+            }
+            let Ok(mut text) = KVec::from_elem(0, change.name.len().saturating_mul(2), GFP_KERNEL)
+            else {
+                return false;
+            };
+            let Ok(text) = name.to_str_in(&mut text) else {
+                return false;
+            };
+            // A stream's name is behind its file's.
+            let file = text.split(':').next().unwrap_or(text);
+            file.split('\\').all(|part| !lookup::hides(share, part))
+                && file
+                    .rsplit_once('\\')
+                    .is_none_or(|(parent, _)| may_list(parent))
+                && !lookup::is_unreadable(scope, share, directory, file)
+        });
     }
 
     /// Writes them.

@@ -15,7 +15,7 @@ use crate::session::Session;
 
 use super::context::{Context, Handled, Stop};
 use super::reply::Reply;
-use super::wait::{Resume, Wake};
+use super::wait::{Resume, Wake, Waker};
 
 /// Bytes of the reply's body before its data.
 const HEAD_LEN: usize = 8;
@@ -62,18 +62,35 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// What has changed that the user may see.
+    fn seen(&self, cx: &Context<'_>, waker: Option<&Waker>) -> Result<Seen, NtStatus> {
+        let file = self.open.file()?;
+        let state = &file.admission.state;
+        loop {
+            let mut seen = state.watch(&cx.server().files, &self.wanted, waker)?;
+            if let Seen::Changes(changes) = &mut seen {
+                let tree = &self.open.tree;
+                changes.keep_shown(&tree.enter(), &tree.share, &file.path);
+                if changes.is_empty() {
+                    continue;
+                }
+            }
+            return Ok(seen);
+        }
+    }
+
     /// Answers with what has changed, or waits.
     fn look(self, cx: &Context<'_>, reply: &mut Reply) -> Handled {
         let files = &cx.server().files;
         let state = &self.open.file()?.admission.state;
-        let mut seen = state.watch(files, &self.wanted, None)?;
+        let mut seen = self.seen(cx, None)?;
         if let Seen::Nothing = seen {
             if !cx.is_last {
                 // What follows in the compound would wait as well.
                 return Err(NtStatus::INTERNAL_ERROR.into());
             }
             let waker = cx.waker()?;
-            seen = state.watch(files, &self.wanted, Some(&waker))?;
+            seen = self.seen(cx, Some(&waker))?;
             if self.open.is_closed() {
                 state.close_watch(files, self.wanted.owner);
                 return Err(NtStatus::NOTIFY_CLEANUP.into());
