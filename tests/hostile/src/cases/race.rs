@@ -218,7 +218,8 @@ const BIND: &[u8] = &[
     0x2b, 0x10, 0x48, 0x60, 2, 0, 0, 0,
 ];
 
-fn rename_to(name: &str) -> Vec<u8> {
+/// FileRenameInformation of a move to `name`, [MS-FSCC] 2.4.42.2.
+pub(super) fn rename_to(name: &str) -> Vec<u8> {
     let utf16: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut data = vec![1];
     data.resize(16, 0);

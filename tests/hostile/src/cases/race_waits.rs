@@ -13,11 +13,13 @@ use smb_proto::header::{Command, FileId};
 use smb_proto::lease::{Lease, LeaseFlags, LeaseKey, LeaseState};
 use smb_proto::lock::LockFlags;
 use smb_proto::oplock_break::{LeaseAck, OplockBreak, Reply};
+use smb_proto::query_info::InfoType;
+use smb_proto::set_info;
 use smb_proto::status::NtStatus;
 use smb_proto::trivial::Empty;
 
 use crate::cases::cases;
-use crate::cases::race::spin;
+use crate::cases::race::{rename_to, spin};
 use crate::check::is_one_of;
 use crate::world::World;
 
@@ -49,6 +51,7 @@ cases! {
     "race.lease-acknowledgment-against-close", "a lease's acknowledgment while its file is closed" => |world| broken(world, Grant::Lease, End::Close, true);
     "race.lease-acknowledgment-against-logoff", "a lease's acknowledgment while the session ends" => |world| broken(world, Grant::Lease, End::Logoff, true);
     "race.lease-acknowledgment-against-disconnect", "a lease's acknowledgment while the connections end" => |world| broken(world, Grant::Lease, End::Disconnect, true);
+    "race.stream-rename-against-close", "a new name for a stream that is deleted while it gets it" => stream_rename;
 }
 
 /// Times that a race is run.
@@ -378,6 +381,38 @@ fn broken(world: &World, grant: Grant, end: End, acknowledges: bool) -> Result<(
             let reply = smb_proto::create::Reply::parse(&answer.pdu).map_err(Error::from)?;
             waiter.close(reply.file_id)?;
         }
+    }
+    Ok(())
+}
+
+/// A stream gets a new name while it is closed and deleted: whichever is first, the new name is free afterwards.
+fn stream_rename(world: &World) -> Result<()> {
+    const TRIES: usize = 200;
+    let mut chance = world.chance();
+    let (mut first, mut second) = world.channels(Protection::Plain)?;
+    first.create(&NewFile::named("streams.tmp").temporary())?;
+    for round in 0..TRIES {
+        let stream = first.create(&NewFile::named("streams.tmp:old").temporary())?;
+        first.write(stream, 0, &[0x77; 30_000])?;
+        let data = rename_to(&format!(":new{round}"));
+        let rename = set_info::Request {
+            info_type: InfoType::FILE,
+            info_class: 10,
+            file_id: stream,
+            data: &data,
+            ..Default::default()
+        };
+        let renamed = first.send(Command::SetInfo, 1, |w| rename.write(w))?;
+        spin(chance.random_range(0..40_000));
+        let closed = send_end(&mut second, End::Close, stream)?;
+        first.wait(renamed)?;
+        is_one_of(&second.wait(closed)?, &[NtStatus::SUCCESS])?;
+        // It may have got the name after its end, and is deleted by this open then.
+        let name = format!("streams.tmp:new{round}");
+        let again = first
+            .create(&NewFile::named(&name).temporary())
+            .with_context(|| format!("round {round}"))?;
+        first.close(again)?;
     }
     Ok(())
 }

@@ -3,8 +3,11 @@
 //! Copies from and into what the client may not read or write, handles of other sessions, handles that outlive their connection,
 //! and access control lists as long as they may be. [MS-SMB2] 3.3.5.15.6, 3.3.5.9.7, 3.3.5.9.12, [MS-DTYP] 2.4.6.
 
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::{bail, ensure, Context, Result};
 use smb_client::{access, Client, Error, NewFile, Options};
+use smb_proto::change_notify::{self, CompletionFilter, NotifyFlags};
 use smb_proto::create::{self, Disposition, OplockLevel};
 use smb_proto::create_context::{DurableReconnectV2, DurableRequestV2, RequestContexts};
 use smb_proto::fsctl::Fsctl;
@@ -14,7 +17,7 @@ use smb_proto::security::AccessMask;
 use smb_proto::status::NtStatus;
 
 use crate::cases::cases;
-use crate::check::refused;
+use crate::check::{is_one_of, refused};
 use crate::world::World;
 
 cases! {
@@ -22,6 +25,7 @@ cases! {
     "logic.handles-of-another", "copies and duplicates from another session's file, by its key and its id" => handles_of_another;
     "logic.durable", "handles that should outlive their connection, taken up again by others and by nobody" => durable;
     "logic.access-lists", "access control lists of every length up to the longest" => access_lists;
+    "logic.watch-without-right", "a tree that is watched, with a directory that the watcher may not list" => watch_without_right;
 }
 
 const WRITE_DATA: AccessMask = AccessMask::from_bits(0x0012_0116);
@@ -330,6 +334,52 @@ fn access_lists(world: &World) -> Result<()> {
                 other => bail!("a file below a list of {count} entries: {other:?}"),
             }
         }
+    }
+    Ok(())
+}
+
+/// Watches the tree below a directory; the message id.
+fn watch_tree(client: &mut Client, file_id: FileId) -> Result<u64> {
+    let request = change_notify::Request {
+        flags: NotifyFlags::WATCH_TREE,
+        output_buffer_length: 4096,
+        file_id,
+        filter: CompletionFilter::ALL,
+    };
+    Ok(client.send(Command::ChangeNotify, 1, |w| request.write(w))?)
+}
+
+/// Who watches a tree is told of nothing that he could not list.
+fn watch_without_right(world: &World) -> Result<()> {
+    let mut owner = world.client()?;
+    let folder = owner.create(&NewFile::directory("tree").temporary())?;
+    let closed = owner.create(&NewFile::directory(r"tree\closed").temporary())?;
+    let open = owner.create(&NewFile::directory(r"tree\open").temporary())?;
+    let path = world.root.join("tree/closed");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o711))?;
+    let mut other = Client::connect(&world.as_other(), &Options::default())?;
+    let watched = other.create(&NewFile {
+        access: access::READ,
+        ..NewFile::directory("tree")
+    })?;
+    let id = watch_tree(&mut other, watched)?;
+    other.wait_pending(id)?.context("it does not wait")?;
+    for name in [r"tree\closed\secret.tmp", r"tree\open\told.tmp"] {
+        let file = owner.create(&NewFile::named(name).temporary())?;
+        owner.close(file)?;
+    }
+    let answer = other.wait(id)?;
+    is_one_of(&answer, &[NtStatus::SUCCESS])?;
+    let text: Vec<u8> = { &answer.pdu }
+        .iter()
+        .copied()
+        .filter(|byte| *byte != 0)
+        .collect();
+    let says = |name: &str| text.windows(name.len()).any(|part| part == name.as_bytes());
+    ensure!(!says("secret.tmp"), "what may not be listed is told");
+    ensure!(says("told.tmp"), "what may be listed is not told");
+    for id in [closed, open, folder] {
+        owner.close(id)?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Requests that wait, and what ends the wait: CANCEL, the end of the file, the tree connect, the session, the connection,
 //! breaks that nobody acknowledges or that are acknowledged wrongly. [MS-SMB2] 3.3.5.14, 3.3.5.16, 3.3.5.19, 3.3.5.22.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{bail, ensure, Context, Result};
 use rand::Rng;
 use smb_client::{access, Client, Error, NewFile, Options, Protection};
@@ -12,10 +14,13 @@ use smb_proto::header::{Command, FileId};
 use smb_proto::lease::{Lease, LeaseFlags, LeaseKey, LeaseState};
 use smb_proto::lock::LockFlags;
 use smb_proto::oplock_break::{LeaseAck, OplockBreak, Reply};
+use smb_proto::query_info::InfoType;
+use smb_proto::set_info;
 use smb_proto::status::NtStatus;
 use smb_proto::trivial::Empty;
 
 use crate::cases::cases;
+use crate::cases::race::rename_to;
 use crate::check::is_one_of;
 use crate::world::World;
 
@@ -32,6 +37,7 @@ cases! {
     "waiting.notify-tree-disconnected", "a CHANGE_NOTIFY, and TREE_DISCONNECT" => |world| ended(world, Wait::Notify, End::TreeDisconnect);
     "waiting.notify-logged-off", "a CHANGE_NOTIFY, and LOGOFF" => |world| ended(world, Wait::Notify, End::Logoff);
     "waiting.notify-disconnected", "a CHANGE_NOTIFY, and the connection's end" => |world| ended(world, Wait::Notify, End::Disconnect);
+    "waiting.notify-on-dead-channels", "CHANGE_NOTIFYs of one open, each on a connection that ends" => notify_on_dead_channels;
     "waiting.cancel-at-once", "CANCEL in the same segment as its request" => cancel_at_once;
     "waiting.cancel-twice", "CANCEL twice, of what is answered, and of nothing" => cancel_twice;
     "waiting.cancel-of-another", "CANCEL on another connection of the session" => cancel_of_another;
@@ -43,11 +49,15 @@ cases! {
     "waiting.break-waiter-cancelled", "a break whose waiter cancels" => |world| broken(world, Holder::WaiterCancels);
     "waiting.break-acknowledged-wrongly", "breaks acknowledged to a level that was not asked for" => |world| broken(world, Holder::AcksWrongly);
     "waiting.break-acknowledged-twice", "a break acknowledged twice" => |world| broken(world, Holder::AcksTwice);
-    "waiting.break-ignored", "a break that nobody acknowledges" => |world| broken(world, Holder::Silent);
+    "waiting.break-ignored", "breaks that nobody acknowledges, one of them held back" => ignored;
     "waiting.acknowledgment-of-nothing", "acknowledgments of breaks that there were not" => ack_of_nothing;
     "waiting.lease-of-another", "another client's lease, acknowledged and taken" => lease_of_another;
 }
 
+/// How long the kernel may take to free what is over.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// FileRenameInformation, [MS-FSCC] 2.4.
+const RENAME: u8 = 10;
 const NOW: LockFlags = LockFlags::EXCLUSIVE.union(LockFlags::FAIL_IMMEDIATELY);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -376,6 +386,117 @@ fn broken(world: &World, how: Holder) -> Result<()> {
         let answer = waiter.wait(id)?;
         is_one_of(&answer, due).with_context(|| format!("round {round}"))?;
     }
+    Ok(())
+}
+
+/// A file with a lease on its handle, whose holder never acknowledges a break.
+fn leased(name: &str, number: u8) -> NewFile<'_> {
+    NewFile {
+        oplock: OplockLevel::LEASE,
+        contexts: RequestContexts {
+            lease: Some(Lease {
+                key: LeaseKey([number; 16]),
+                state: LeaseState::from_bits(3),
+                ..Lease::default()
+            }),
+            ..RequestContexts::default()
+        },
+        ..NewFile::named(name).temporary()
+    }
+}
+
+/// Nobody acknowledges. Beside the plain case: a compound opens a file with a batch oplock, and then waits for two breaks, one
+/// after the other. Its answer, which tells of the oplock, takes twice the time; who opens the file does not wait for it.
+fn ignored(world: &World) -> Result<()> {
+    let names = ["silent1.tmp", "silent2.tmp"];
+    let mut silent = world.client()?;
+    for (number, name) in (0x61..).zip(names) {
+        silent.create(&leased(name, number))?;
+    }
+    let mut client = world.client()?;
+    let files = [
+        client.create(&NewFile::named(names[0]))?,
+        client.create(&NewFile::named(names[1]))?,
+    ];
+    let untold = NewFile {
+        oplock: OplockLevel::BATCH,
+        ..NewFile::named("untold.tmp").temporary()
+    };
+    client.begin();
+    let create = client.header(Command::Create, 1);
+    let out = &mut client.conn.out;
+    out.push(&create, |w| untold.write(w))
+        .map_err(Error::from)?;
+    for (number, file_id) in files.into_iter().enumerate() {
+        let header = client.header(Command::SetInfo, 1);
+        let data = rename_to(&format!("moved{number}.tmp"));
+        let request = set_info::Request {
+            info_type: InfoType::FILE,
+            info_class: RENAME,
+            file_id,
+            data: &data,
+            ..Default::default()
+        };
+        let out = &mut client.conn.out;
+        out.push(&header, |w| request.write(w))
+            .map_err(Error::from)?;
+    }
+    // The last of a compound may wait by itself.
+    let last = client.header(Command::Echo, 1);
+    let out = &mut client.conn.out;
+    out.push(&last, |w| Empty.write(w)).map_err(Error::from)?;
+    client.end()?;
+    client.conn.flush()?;
+    silent.wait_break().context("the first lease's break")?;
+    let mut waiter = world.client()?;
+    let file = NewFile {
+        access: access::READ,
+        disposition: Disposition::OPEN,
+        ..NewFile::named("untold.tmp")
+    };
+    let id = waiter.send(Command::Create, 1, |w| file.write(w))?;
+    broken(world, Holder::Silent)?;
+    is_one_of(&waiter.wait(id)?, &[NtStatus::SUCCESS])?;
+    client.conn.set_patience(Duration::from_millis(200))?;
+    ensure!(
+        client.wait(create.message_id()).is_err(),
+        "who opens a file waits for the compound that opened it"
+    );
+    Ok(())
+}
+
+/// TCP sockets that the kernel has, whatever became of their connections.
+fn sockets() -> Result<i64> {
+    let text = std::fs::read_to_string("/proc/net/sockstat")?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == "alloc");
+    let count = at.and_then(|at| words.get(at + 1)).context("no count")?;
+    Ok(count.parse()?)
+}
+
+/// The open keeps nothing of the connections on which somebody waited.
+fn notify_on_dead_channels(world: &World) -> Result<()> {
+    const CHANNELS: i64 = 20;
+    let options = Options::default();
+    let mut first = world.client_with(&options)?;
+    let folder = first.create(&NewFile::directory(""))?;
+    let before = sockets()?;
+    for _ in 0..CHANNELS {
+        let mut second = Client::bind(&world.target, &options, &first)?;
+        let id = second.send_notify(folder, 4096)?;
+        second.wait_pending(id)?.context("it does not wait")?;
+    }
+    let begun = Instant::now();
+    let mut kept = CHANNELS;
+    while kept > CHANNELS / 2 && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+        kept = sockets()? - before;
+    }
+    ensure!(
+        kept <= CHANNELS / 2,
+        "{kept} sockets of {CHANNELS} connections are left"
+    );
+    first.close(folder)?;
     Ok(())
 }
 
