@@ -9,7 +9,7 @@ use smb_proto::ipc::{
     TreeConnectRequest, TreeConnectResponse, TreeDisconnectRequest, ACCOUNT_SIZE,
 };
 
-use super::link::{Link, LinkError};
+use super::link::{Answer, Link, LinkError};
 use linux::secret::Secret;
 
 /// Supplementary groups that a user's credentials hold at the most.
@@ -101,7 +101,7 @@ impl RpcAction {
 pub(crate) struct RpcAnswer {
     /// [`rpc_status`].
     pub(crate) status: u32,
-    bytes: KVec<u8>,
+    bytes: Answer,
 }
 
 impl RpcAnswer {
@@ -192,7 +192,7 @@ pub(crate) fn logout(link: &Link, account: &Account, bad_password: bool) {
 
 /// Fetches the configuration of the share `name` (case-folded UTF-8); the payload of a
 /// [`ipc::ShareConfigResponse`].
-pub(crate) fn share_config(link: &Link, name: &[u8]) -> Result<KVec<u8>, LinkError> {
+pub(crate) fn share_config(link: &Link, name: &[u8]) -> Result<Answer, LinkError> {
     let name = Text::new(name)?;
     link.ask(Command::ShareConfigRequest, |handle, w| {
         w.put(&ShareConfigRequest {

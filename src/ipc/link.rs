@@ -6,12 +6,15 @@
 //! callback only copies the payload into it. Lock order: `Link::state` before `Waiter::answer`; neither is held while a
 //! message is sent or while anyone sleeps.
 
+use core::ops::Deref;
+
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex};
 use kernel::time::msecs_to_jiffies;
 
 use linux::genetlink::Family;
+use linux::secret::wipe;
 use linux::time;
 use smb_proto::ipc::{self, Command};
 use smb_proto::wire::{Full, Writer, Written};
@@ -54,13 +57,39 @@ impl From<smb_proto::wire::Malformed> for LinkError {
     }
 }
 
+/// What the daemon answered. It may have keys and hashes in it, and is wiped when it is no longer needed, whether or not
+/// somebody waited for it to the end.
+pub(crate) struct Answer(KVec<u8>);
+
+impl Answer {
+    fn copy(payload: &[u8]) -> Result<Self, LinkError> {
+        let mut copy = KVec::with_capacity(payload.len(), GFP_KERNEL)?;
+        copy.extend_from_slice(payload, GFP_KERNEL)?;
+        Ok(Answer(copy))
+    }
+}
+
+impl Deref for Answer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
 #[pin_data]
 struct Waiter {
     handle: u32,
     /// Command of the answer.
     command: Command,
     #[pin]
-    answer: Mutex<Option<Result<KVec<u8>, LinkError>>>,
+    answer: Mutex<Option<Result<Answer, LinkError>>>,
     #[pin]
     arrived: CondVar,
 }
@@ -180,9 +209,7 @@ impl Link {
         let Some(waiter) = waiter else {
             return Ok(());
         };
-        let mut copy = KVec::new();
-        let copied = copy.extend_from_slice(payload, GFP_KERNEL);
-        waiter.finish(copied.map(|()| copy).map_err(LinkError::from));
+        waiter.finish(Answer::copy(payload));
         Ok(())
     }
 
@@ -221,7 +248,7 @@ impl Link {
         &self,
         command: Command,
         head: impl FnOnce(u32, &mut Writer<'_>) -> Written,
-    ) -> Result<KVec<u8>, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let handle = self.new_handle();
         self.ask_as(handle, command, |w| head(handle, w), &[])
     }
@@ -233,7 +260,7 @@ impl Link {
         command: Command,
         head: impl FnOnce(&mut Writer<'_>) -> Written,
         payload: &[&[u8]],
-    ) -> Result<KVec<u8>, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let answer = command.answer().ok_or(LinkError::BadAnswer)?;
         let waiter = Arc::pin_init(
             pin_init!(Waiter {
@@ -289,12 +316,12 @@ impl Link {
 }
 
 impl Waiter {
-    fn finish(&self, outcome: Result<KVec<u8>, LinkError>) {
+    fn finish(&self, outcome: Result<Answer, LinkError>) {
         *self.answer.lock() = Some(outcome);
         self.arrived.notify_all();
     }
 
-    fn wait(&self) -> Result<KVec<u8>, LinkError> {
+    fn wait(&self) -> Result<Answer, LinkError> {
         let mut left = msecs_to_jiffies(ANSWER_TIMEOUT_MS);
         let mut answer = self.answer.lock();
         loop {

@@ -4,7 +4,6 @@
 
 use kernel::prelude::*;
 use linux::genetlink::MAX_PAYLOAD;
-use linux::secret::wipe;
 use smb_proto::ipc::{
     user_flag, Command, Conversation, SpnegoRequest, SpnegoResponse, MAX_TOOLS_MESSAGE,
 };
@@ -57,18 +56,14 @@ pub(crate) fn ask(
     let mut writer = Writer::new(&mut tail);
     request.write_tail(&mut writer)?;
     let parts = [token, writer.written()];
-    let mut bytes = link.ask_as(
+    let bytes = link.ask_as(
         handle,
         Command::SpnegoRequest,
         |w| request.write_head(w),
         &parts,
     )?;
-    let outcome = SpnegoResponse::parse(&bytes)
-        .map_err(LinkError::from)
-        .and_then(|answer| read(link, &answer, conversation.is_some()));
-    // The session key was in there.
-    wipe(&mut bytes);
-    outcome
+    let answer = SpnegoResponse::parse(&bytes)?;
+    read(link, &answer, conversation.is_some())
 }
 
 fn read(
