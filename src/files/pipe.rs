@@ -18,7 +18,16 @@ pub(crate) struct OpenedPipe {
     pipe: Pipe,
     handle: u32,
     is_guest: bool,
-    turn: Pin<KBox<Mutex<Option<Unread>>>>,
+    turn: Pin<KBox<Mutex<Turn>>>,
+}
+
+/// What whoever's turn it is finds.
+#[derive(Default)]
+struct Turn {
+    unread: Option<Unread>,
+    /// Whether the daemon owes an answer for which nobody waits any more. It would be taken for that to the next request, so
+    /// that there is none.
+    is_broken: bool,
 }
 
 /// A message of the daemon that the client has not read to its end.
@@ -94,7 +103,7 @@ impl OpenedPipe {
 
     /// Opens the pipe at the daemon.
     pub(crate) fn open(server: &Server, pipe: Pipe, is_guest: bool) -> Result<Self, NtStatus> {
-        let turn = KBox::pin_init(new_mutex!(None), GFP_KERNEL)
+        let turn = KBox::pin_init(new_mutex!(Turn::default()), GFP_KERNEL)
             .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let opened = OpenedPipe {
             pipe,
@@ -102,7 +111,7 @@ impl OpenedPipe {
             is_guest,
             turn,
         };
-        let answer = opened.ask(server, RpcAction::Open, &[])?;
+        let answer = opened.ask(server, &mut opened.turn.lock(), RpcAction::Open, &[])?;
         if !answer.is_ok() {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
@@ -112,35 +121,38 @@ impl OpenedPipe {
     fn ask(
         &self,
         server: &Server,
+        turn: &mut Turn,
         action: RpcAction,
         payload: &[u8],
     ) -> Result<RpcAnswer, NtStatus> {
-        calls::rpc(
-            &server.link,
-            self.handle,
-            self.pipe,
-            action,
-            self.is_guest,
-            payload,
-        )
-        .map_err(status_of)
+        if turn.is_broken {
+            return Err(NtStatus::PIPE_DISCONNECTED);
+        }
+        let (handle, pipe) = (self.handle, self.pipe);
+        let answer = calls::rpc(&server.link, handle, pipe, action, self.is_guest, payload);
+        if let Err(LinkError::NoDaemon) = answer {
+            turn.is_broken = true;
+            // Also what it opens after all.
+            calls::rpc_close(&server.link, handle, pipe);
+        }
+        answer.map_err(status_of)
     }
 
     /// Writes one fragment.
     pub(crate) fn write(&self, server: &Server, data: &[u8]) -> Result<(), NtStatus> {
-        let _turn = self.turn.lock();
-        let answer = self.ask(server, RpcAction::Write, data)?;
+        let mut turn = self.turn.lock();
+        let answer = self.ask(server, &mut turn, RpcAction::Write, data)?;
         Self::check(&answer).map(|_| ())
     }
 
     /// Reads at most `limit` bytes of what the daemon has for the client.
     pub(crate) fn read(&self, server: &Server, limit: usize) -> Result<Part, NtStatus> {
-        let mut unread = self.turn.lock();
-        let message = match unread.take() {
+        let mut turn = self.turn.lock();
+        let message = match turn.unread.take() {
             Some(message) => message,
-            None => Self::arrived(self.ask(server, RpcAction::Read, &[])?)?,
+            None => Self::arrived(self.ask(server, &mut turn, RpcAction::Read, &[])?)?,
         };
-        Self::hand_out(&mut unread, message, limit)
+        Self::hand_out(&mut turn.unread, message, limit)
     }
 
     /// Writes one message and reads at most `limit` bytes of the answer, [MS-FSCC] FSCTL_PIPE_TRANSCEIVE.
@@ -154,12 +166,12 @@ impl OpenedPipe {
         data: &[u8],
         limit: usize,
     ) -> Result<Part, NtStatus> {
-        let mut unread = self.turn.lock();
-        if unread.is_some() {
+        let mut turn = self.turn.lock();
+        if turn.unread.is_some() {
             return Err(NtStatus::PIPE_BUSY);
         }
-        let message = Self::arrived(self.ask(server, RpcAction::Transceive, data)?)?;
-        Self::hand_out(&mut unread, message, limit)
+        let message = Self::arrived(self.ask(server, &mut turn, RpcAction::Transceive, data)?)?;
+        Self::hand_out(&mut turn.unread, message, limit)
     }
 
     fn arrived(message: RpcAnswer) -> Result<Unread, NtStatus> {

@@ -2,6 +2,7 @@
 """Remote procedure calls over IPC$: Samba's rpcclient, and impacket's clients, which also send what is broken."""
 
 import os
+import signal
 import struct
 
 from lib import machine
@@ -353,4 +354,34 @@ def impacket_faults(_server):
         fault(rpc, 16, stub)
     # The association lives on.
     srvs.hNetrServerGetInfo(rpc, 100)
+    rpc.disconnect()
+
+
+@suite.test("late-answer", lacks={"c": "it is about this project's module", "ours-tools": "the module is not ours", "samba": "it has no daemon of that kind"})
+def late_answer(server):
+    """A pipe is over when the daemon does not answer in time: what comes later would be taken for the answer to the next request."""
+    from impacket.dcerpc.v5 import srvs
+    from impacket.smbconnection import SessionError
+
+    def broken():
+        try:
+            srvs.hNetrShareEnum(rpc, 1)
+        except SessionError as problem:
+            check("PIPE_DISCONNECTED" in str(problem), f"the pipe: {problem}")
+            return
+        raise Failure("the pipe is used on")
+
+    rpc = connected("srvsvc")
+    rpc.bind(srvs.MSRPC_UUID_SRVS)
+    workers = [int(word) for word in run("pgrep", "-P", str(server.daemon.pid)).output.split()]
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        broken()
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+    broken()
+    rpc = connected("srvsvc")
+    rpc.bind(srvs.MSRPC_UUID_SRVS)
     rpc.disconnect()
