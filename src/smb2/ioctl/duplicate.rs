@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use linux::cred::CredScope;
 use linux::file::File;
 use smb_model::access::Mask;
+use smb_model::locks::Access;
 use smb_proto::fsctl::{DuplicateExtents, DuplicateExtentsEx, DuplicateFlags};
 use smb_proto::header::FileId;
 use smb_proto::status::NtStatus;
@@ -20,6 +21,9 @@ use super::{Control, Target, WRITTEN};
 
 /// Bytes that are copied at a time where blocks cannot be shared.
 const STEP: u64 = 1 << 20;
+/// Most bytes that are copied where blocks cannot be shared: as many as for an FSCTL_SRV_COPYCHUNK. Whoever wants more copied is told
+/// that it cannot be shared, and copies by himself.
+const MAX_COPIED: u64 = 16 << 20;
 
 /// A range of the source and where it goes, checked.
 struct Move {
@@ -99,6 +103,10 @@ fn duplicate(
         ..range
     };
     if range.len > 0 {
+        let (reader, writer) = (source.id.volatile, target.open.id.volatile);
+        let (read, written) = (&from.admission.state, &to.admission.state);
+        read.check_locks(reader, range.from, range.len, Access::Read)?;
+        written.check_locks(writer, range.to, range.len, Access::Write)?;
         target.disturb(cx, to)?;
         share(&scope, from_data, to_data, &range, is_atomic)?;
         target.tell(cx, to, WRITTEN);
@@ -106,8 +114,8 @@ fn duplicate(
     control.done()
 }
 
-/// Shares the blocks, or copies where the file system or the range's alignment does not permit it: what the client reads
-/// is the same.
+/// Shares the blocks, or copies where the file system or the range's alignment does not permit it and the range is short: what the
+/// client reads is the same.
 fn share(
     scope: &CredScope<'_>,
     from: &File,
@@ -120,6 +128,9 @@ fn share(
         Err(e) if (e == EOPNOTSUPP || e == EXDEV || e == EINVAL) && !is_atomic => {}
         Err(e) if e == EOPNOTSUPP || e == EXDEV => return Err(NtStatus::NOT_SUPPORTED),
         Err(e) => return Err(status_of(e)),
+    }
+    if range.len > MAX_COPIED {
+        return Err(NtStatus::NOT_SUPPORTED);
     }
     let mut done = 0u64;
     while done < range.len {

@@ -25,6 +25,8 @@ EA_TOO_LARGE = 0xC0000050
 NAME_NOT_FOUND = 0xC0000034
 NAME_COLLISION = 0xC0000035
 SHARING_VIOLATION = 0xC0000043
+NO_EAS_ON_FILE = 0xC0000052
+LOCK_CONFLICT = 0xC0000054
 DELETE_PENDING = 0xC0000056
 INVALID_OWNER = 0xC000005A
 DISK_FULL = 0xC000007F
@@ -46,6 +48,7 @@ LEVEL_II, EXCLUSIVE, BATCH = 1, 8, 9
 
 RESUME_KEY, COPYCHUNK_WRITE = 0x00140078, 0x001480F2
 SET_SPARSE, SET_ZERO_DATA, LEVEL_TRIM, DUPLICATE_EXTENTS = 0x000900C4, 0x000980C8, 0x00098208, 0x00098344
+NETWORK_INTERFACES = 0x001401FC
 
 
 class Files(Raw):
@@ -169,6 +172,31 @@ class Files(Raw):
         offset, size = struct.unpack_from("<II", answer, 96)
         return answer[offset : offset + size]
 
+    def lock(self, file_id, offset, length, flags):
+        """Takes or gives back one byte-range lock; flags: 1 shared, 2 exclusive, 4 unlock, 16 do not wait."""
+        self.call(LOCK, struct.pack("<HHI", 48, 1, 0) + file_id + struct.pack("<QQII", offset, length, flags, 0))
+
+    def ask_eas(self, file_id, names, expect=0):
+        """The names of those of the extended attributes `names` that a file has (FileFullEaInformation)."""
+        data = ea_list(names, lambda name: struct.pack("<B", len(name)) + name + b"\0")
+        body = struct.pack("<HBBIHHIII", 41, 1, 15, 65536, 104, 0, len(data), 0, 0) + file_id + data
+        answer = self.call(QUERY_INFO, body, expect, charge=max(1, -(-len(data) // 65536)))
+        if expect:
+            return []
+        found, at = [], 72
+        while True:
+            step, size = struct.unpack_from("<IxB", answer, at)
+            found.append(answer[at + 8 : at + 8 + size])
+            if not step:
+                return found
+            at += step
+
+    def set_eas(self, file_id, values, expect=0):
+        """Sets extended attributes, [(name, value)]."""
+        data = ea_list(values, lambda ea: struct.pack("<BBH", 0, len(ea[0]), len(ea[1])) + ea[0] + b"\0" + ea[1])
+        body = struct.pack("<HBBIHHI", 33, 1, 15, len(data), 96, 0, 0) + file_id + data
+        self.call(SET_INFO, body, expect, charge=max(1, -(-len(data) // 65536)))
+
     def put(self, file_id, offset, data, expect=0):
         self.call(WRITE, write_body(file_id, offset, data), expect)
 
@@ -228,6 +256,14 @@ def write_body(file_id, offset, data):
 
 def status(answer):
     return struct.unpack_from("<I", answer, 8)[0]
+
+
+def ea_list(items, entry):
+    """The entries made of `items`, each after the distance to the next."""
+    entries = [entry(item) for item in items]
+    sizes = [len(data) + 4 + -len(data) % 4 for data in entries]
+    padded = [struct.pack("<I", size) + data + b"\0" * (size - 4 - len(data)) for size, data in zip(sizes, entries)]
+    return b"".join(padded[:-1]) + struct.pack("<I", 0) + entries[-1]
 
 
 def context(name, data, last=True):

@@ -344,6 +344,45 @@ def controls_break_caches(_server):
             reader.shut(held)
 
 
+def duplicated(source, start, to, length):
+    return source + struct.pack("<QQQ", start, to, length)
+
+
+@suite.test("duplicates-heed-locks", lacks=C_LACKS)
+def duplicates_heed_locks(_server):
+    """What somebody has locked is neither duplicated from nor onto."""
+    fresh("file", "x" * 16384)
+    with Files("share") as client:
+        access = raw.READS | raw.WRITES
+        source, target, other = (client.open(name, access, raw.OPEN_IF) for name in ("file", "target", "file"))
+        client.put(target, 0, b"y" * 16384)
+        ours = client.open("target", access)
+        client.lock(other, 0, 4096, 2 | 16)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 0, 0, 4096), expect=raw.LOCK_CONFLICT)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 4096, 0, 4096))
+        client.lock(ours, 8192, 4096, 1 | 16)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 4096, 8192, 4096), expect=raw.LOCK_CONFLICT)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 4096, 12288, 4096))
+        data = client.get(target, 0, 16384)
+    check(data == b"x" * 4096 + b"y" * 8192 + b"x" * 4096, "the target is not what was to come of it")
+
+
+@suite.test("duplicates-are-not-copied-for-long", lacks=C_LACKS)
+def long_duplicate(_server):
+    """Where blocks cannot be shared, as much is copied instead as one request may have copied, and no more."""
+    fresh("source", "")
+    os.truncate(f"{ROOT}/source", 100 << 30)
+    machine.write(f"{ROOT}/target", "")
+    own(f"{ROOT}/target")
+    os.truncate(f"{ROOT}/target", 100 << 30)
+    with Files("share") as client:
+        access = raw.READS | raw.WRITES
+        source, target = client.open("source", access), client.open("target", access)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 0, 0, (16 << 20) + 4096), expect=raw.NOT_SUPPORTED)
+        client.control(target, raw.DUPLICATE_EXTENTS, duplicated(source, 0, 0, 16 << 20))
+    empty()
+
+
 @suite.test("controls-are-seen", lacks=C_LACKS)
 def controls_are_seen(_server):
     """Who watches a directory sees what controls change in it."""
