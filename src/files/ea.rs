@@ -3,13 +3,16 @@
 //! Extended attributes of a file as clients see them: those of the `user.` namespace, without those in which servers keep
 //! what is no extended attribute to a client.
 
+use core::cmp::Ordering;
+
 use kernel::prelude::*;
+use kernel::rbtree::RBTree;
 use kernel::str::CString;
 
 use linux::cred::CredScope;
 use linux::path::Path;
 use linux::xattr::{XattrSet, XATTR_LIST_MAX};
-use smb_proto::ea::{is_valid_name, Ea};
+use smb_proto::ea::{is_valid_name, Ea, GetEa};
 use smb_proto::status::NtStatus;
 
 use super::errors::status_of;
@@ -20,6 +23,9 @@ const PREFIX: &[u8] = b"user.";
 const KEPT_BACK: [&[u8]; 2] = [b"DOSATTRIB", b"DosStream."];
 /// Bytes of names that need no allocation.
 const FEW_NAMES: usize = 256;
+/// Most bytes of a list of attributes in a request or an answer: more than one attribute of the greatest size, and more than most
+/// file systems keep of a file.
+pub(crate) const MAX_LIST: usize = 128 << 10;
 /// Longest value that a client can be told.
 const MAX_VALUE: usize = 65_535;
 
@@ -58,6 +64,61 @@ impl Names {
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&CStr, &[u8])> + Clone {
         self.all()
             .filter_map(|full| shown_name(full.to_bytes()).map(|name| (full, name)))
+    }
+}
+
+/// A name as attributes are looked for, without regard to the case of ASCII letters.
+#[derive(Clone, Copy)]
+struct AnyCase<'a>(&'a [u8]);
+
+impl Ord for AnyCase<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = self.0.iter().map(u8::to_ascii_lowercase);
+        lower.cmp(other.0.iter().map(u8::to_ascii_lowercase))
+    }
+}
+
+impl PartialOrd for AnyCase<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for AnyCase<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for AnyCase<'_> {}
+
+/// The names in a request for some of a file's attributes: a tree, so that a file of many attributes does not cost a walk over all of
+/// them for each.
+pub(crate) struct Asked<'a>(RBTree<AnyCase<'a>, ()>);
+
+impl<'a> Asked<'a> {
+    /// The names in `list`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_PARAMETER` for a list of more than [`MAX_LIST`] bytes, `STATUS_EA_LIST_INCONSISTENT`.
+    pub(crate) fn parse(list: &'a [u8]) -> Result<Self, NtStatus> {
+        if list.len() > MAX_LIST {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let mut names = RBTree::new();
+        for entry in GetEa::list(list) {
+            let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
+            names
+                .try_create_and_insert(AnyCase(entry.name), (), GFP_KERNEL)
+                .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        }
+        Ok(Asked(names))
+    }
+
+    /// Whether `name` is among them.
+    pub(crate) fn has(&self, name: &'a [u8]) -> bool {
+        self.0.get(&AnyCase(name)).is_some()
     }
 }
 
@@ -129,8 +190,11 @@ pub(crate) fn read<'v>(
 ///
 /// # Errors
 ///
-/// `STATUS_EA_LIST_INCONSISTENT`, `STATUS_INVALID_EA_NAME`.
+/// `STATUS_EA_TOO_LARGE` for a list of more than [`MAX_LIST`] bytes, `STATUS_EA_LIST_INCONSISTENT`, `STATUS_INVALID_EA_NAME`.
 pub(crate) fn check_list(list: &[u8]) -> Result<(), NtStatus> {
+    if list.len() > MAX_LIST {
+        return Err(NtStatus::EA_TOO_LARGE);
+    }
     for entry in Ea::list(list) {
         let entry = entry.map_err(|_| NtStatus::EA_LIST_INCONSISTENT)?;
         if !is_valid_name(entry.name) {

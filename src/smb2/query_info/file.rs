@@ -11,7 +11,7 @@ use linux::path::EntryName;
 use smb_model::access::required::{self, Required};
 use smb_model::names::ShortName;
 use smb_proto::attributes::FileAttributes as WireAttributes;
-use smb_proto::ea::{Ea, GetEa};
+use smb_proto::ea::Ea;
 use smb_proto::entries::EntryList;
 use smb_proto::file_info::*;
 use smb_proto::layout::Fixed;
@@ -36,8 +36,6 @@ use super::Room;
 const MAX_FIXED: usize = 128;
 /// Most bytes of a list of streams in one answer.
 const MAX_STREAMS: usize = 64 * 1024;
-/// Most bytes of extended attributes in one answer.
-const MAX_EAS: usize = 128 * 1024;
 
 /// What is asked about.
 pub(super) struct Of<'a> {
@@ -367,14 +365,8 @@ impl View<'_> {
     /// The extended attributes, all of them or those that the request names.
     fn full_ea(&self, request: &Request<'_>, room: &mut Room<'_>) -> Handled {
         let names = ea::Names::read(self.scope, &self.file.path)?;
-        let is_asked = |name: &[u8]| {
-            request.input.is_empty()
-                || GetEa::list(request.input)
-                    .any(|asked| asked.is_ok_and(|asked| asked.name.eq_ignore_ascii_case(name)))
-        };
-        if GetEa::list(request.input).any(|asked| asked.is_err()) {
-            return Err(NtStatus::EA_LIST_INCONSISTENT.into());
-        }
+        let asked = ea::Asked::parse(request.input)?;
+        let is_asked = |name: &[u8]| request.input.is_empty() || asked.has(name);
         let wanted = || names.shown().filter(|(_, name)| is_asked(name));
         if wanted().next().is_none() {
             return Err(NtStatus::NO_EAS_ON_FILE.into());
@@ -382,8 +374,8 @@ impl View<'_> {
         let single = request.flags.contains(QueryInfoFlags::RETURN_SINGLE_ENTRY);
         let mut value = KVec::new();
         let mut failed = Ok(());
-        let handled = room.write(room.limit.min(MAX_EAS), |w, limit| {
-            let mut list = smb_proto::ea::list(w, limit.min(MAX_EAS));
+        let handled = room.write(room.limit.min(ea::MAX_LIST), |w, limit| {
+            let mut list = smb_proto::ea::list(w, limit.min(ea::MAX_LIST));
             for (full, name) in wanted() {
                 let value = match ea::read(self.scope, &self.file.path, full, &mut value) {
                     Ok(Some(value)) => value,

@@ -383,6 +383,22 @@ def long_duplicate(_server):
     empty()
 
 
+@suite.test("lists-of-attributes", lacks=C_LACKS)
+def ea_lists(_server):
+    """Extended attributes are found in any case; lists that no file has are refused."""
+    fresh("file")
+    with Files("share") as client:
+        file = client.open("file", raw.READS | raw.WRITES)
+        client.set_eas(file, [(b"Alpha", b"1"), (b"beta", b"2"), (b"gamma", b"3")])
+        found = [name.lower() for name in client.ask_eas(file, [b"GAMMA", b"none", b"alphA", b"alph", b"alpha"])]
+        check(sorted(found) == [b"alpha", b"gamma"], f"found: {found}")
+        client.ask_eas(file, [b"none"], expect=raw.NO_EAS_ON_FILE)
+        many = [b"attribute%05d" % number for number in range(8000)]
+        client.ask_eas(file, many, expect=raw.INVALID_PARAMETER)
+        client.set_eas(file, [(b"many", b"x" * 100)] * 1200, expect=raw.EA_TOO_LARGE)
+        client.ask_eas(file, [b"many"], expect=raw.NO_EAS_ON_FILE)
+
+
 @suite.test("controls-are-seen", lacks=C_LACKS)
 def controls_are_seen(_server):
     """Who watches a directory sees what controls change in it."""
