@@ -296,7 +296,7 @@ impl Building {
     ///
     /// # Errors
     ///
-    /// There is no memory, or the directory is too large for an index.
+    /// There is no memory, or the directory is too large for an index, or has too many names that differ in the case of letters only.
     pub(super) fn add(&mut self, entry: &[u8]) -> Result<(), AllocError> {
         // What is not UTF-8 clients cannot ask for.
         let name = core::str::from_utf8(entry).ok();

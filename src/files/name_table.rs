@@ -13,6 +13,9 @@ const FREE: u32 = u32::MAX;
 const GONE: u32 = u32::MAX - 1;
 /// Slots of the smallest table.
 const MIN_SLOTS: usize = 16;
+/// Most names of one hash, which are searched one after the other: whoever makes names may make many that differ only in what the
+/// hash leaves out.
+const MAX_OF_HASH: usize = 32;
 
 #[derive(Clone, Copy)]
 struct Slot {
@@ -58,9 +61,20 @@ impl NameTable {
     }
 
     /// Adds a name, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory, or there are [`MAX_OF_HASH`] others of its hash.
     pub(super) fn insert(&mut self, hash: u32, name: &[u8]) -> Result<(), AllocError> {
-        if self.find(hash, |known| known == name).is_some() {
-            return Ok(());
+        let mut others = 0usize;
+        for (_, known) in self.of_hash(hash) {
+            if known == name {
+                return Ok(());
+            }
+            others = others.saturating_add(1);
+        }
+        if others >= MAX_OF_HASH {
+            return Err(AllocError);
         }
         if self.is_full() {
             self.rebuild()?;
@@ -89,18 +103,19 @@ impl NameTable {
         (0..len).map(move |step| first.wrapping_add(step) & mask)
     }
 
+    /// The names of this hash and their slots.
+    fn of_hash(&self, hash: u32) -> impl Iterator<Item = (usize, &[u8])> {
+        self.probe(hash)
+            .map_while(|at| self.slots.get(at).map(|slot| (at, *slot)))
+            .take_while(|(_, slot)| slot.at != FREE)
+            .filter(move |(_, slot)| slot.at != GONE && slot.hash == hash)
+            .filter_map(|(at, slot)| self.name(slot.at).map(|name| (at, name)))
+    }
+
     /// The slot of the first name of this hash that `is` it.
     fn place(&self, hash: u32, is: impl Fn(&[u8]) -> bool) -> Option<usize> {
-        for at in self.probe(hash) {
-            let slot = self.slots.get(at)?;
-            match slot.at {
-                FREE => return None,
-                GONE => {}
-                name if slot.hash == hash && self.name(name).is_some_and(&is) => return Some(at),
-                _ => {}
-            }
-        }
-        None
+        let mut names = self.of_hash(hash);
+        names.find(|(_, name)| is(name)).map(|(at, _)| at)
     }
 
     fn name(&self, at: u32) -> Option<&[u8]> {
@@ -174,7 +189,7 @@ mod tests {
 
     /// A hash that many names share, so that searches run into others.
     fn poor(number: u32) -> u32 {
-        number % 7
+        number % 31
     }
 
     fn has(table: &NameTable, number: u32) -> bool {
@@ -211,6 +226,23 @@ mod tests {
         }
         assert_eq!(table.count, 0);
         assert!(table.size() < 4096);
+        Ok(())
+    }
+
+    #[test]
+    fn few_names_of_one_hash() -> Result {
+        let mut table = NameTable::new();
+        for number in 0..32u32 {
+            table.insert(5, &number.to_le_bytes())?;
+        }
+        let one_more = 32u32.to_le_bytes();
+        assert!(table.insert(5, &one_more).is_err());
+        // What is there and what has another hash is not concerned.
+        table.insert(5, &31u32.to_le_bytes())?;
+        table.insert(6, &one_more)?;
+        assert_eq!(table.count, 33);
+        table.remove(5, &31u32.to_le_bytes());
+        table.insert(5, &one_more)?;
         Ok(())
     }
 
