@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod debug;
 pub(crate) mod delays;
 pub(crate) mod disconnect;
+pub(crate) mod interfaces;
 pub(crate) mod lifecycle;
 pub(crate) mod listeners;
 pub(crate) mod proc;
@@ -32,6 +33,7 @@ pub(crate) use config::Config;
 use debug::DebugMask;
 use delays::Delays;
 use disconnect::Disconnects;
+use interfaces::Interfaces;
 use lifecycle::Lifecycle;
 use listeners::Listeners;
 use refusals::Refusals;
@@ -66,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) link: Link,
     #[pin]
     pub(crate) listeners: Listeners,
+    #[pin]
+    pub(crate) interfaces: Interfaces,
     #[pin]
     pub(crate) connections: ConnectionTable,
     #[pin]
@@ -113,6 +117,7 @@ impl Server {
                 config <- new_mutex!(config),
                 link <- Link::new(),
                 listeners <- Listeners::new(),
+                interfaces <- Interfaces::new(),
                 connections <- ConnectionTable::new(),
                 sessions <- SessionTable::new(),
                 shares <- ShareTable::new(),

@@ -4,8 +4,7 @@
 
 use core::net::IpAddr;
 
-use linux::netdev::{self, Interface};
-use linux::netns::NetNs;
+use linux::netdev::Interface;
 use smb_proto::network::{list, Interface as Entry, InterfaceCaps};
 use smb_proto::status::NtStatus;
 
@@ -23,8 +22,8 @@ pub(super) fn interfaces(cx: &Context<'_>, control: &mut Control<'_>) -> Handled
         return Err(Stop::Failed(NtStatus::NOT_SUPPORTED));
     }
     let config = cx.server().config();
-    let found =
-        netdev::interfaces(&NetNs::initial()).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+    let found = cx.server().interfaces.list();
+    let found = found.map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
     let is_local = cx.conn.local.ip().is_loopback();
     let told = || {
         found

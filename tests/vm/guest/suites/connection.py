@@ -7,7 +7,7 @@ import struct
 import time
 
 from lib import machine, procfs, rawconn, rawfiles
-from lib.proc import check, wait_for
+from lib.proc import check, run, wait_for
 from lib.rawsmb import CLOSE, CREATE, ECHO, READ
 from lib.registry import Suite
 
@@ -308,3 +308,29 @@ def many_locks(_server):
     file_id = rawconn.file_id_of(raw.ask(CREATE, rawconn.create_body("locked")))
     check(raw.ask(LOCK, lock_body(file_id, again)).status == 0, "the close left locks")
     raw.close_socket()
+
+
+@suite.test("interfaces-are-asked-seldom", lacks=NOT_OURS)
+def interfaces_seldom(_server):
+    """However often clients ask for the network interfaces, the drivers are asked once a second."""
+    asked = 300
+    probe = "/sys/kernel/tracing/kprobe_events"
+    if not os.path.exists(probe):
+        run("mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing")
+    machine.write(probe, "p:ksmbd_speed __ethtool_get_link_ksettings")
+    switch = "/sys/kernel/tracing/events/kprobes/ksmbd_speed/enable"
+    machine.write(switch, "1")
+    try:
+        with rawfiles.Files("share") as client:
+            before = time.monotonic()
+            for _ in range(asked):
+                answer = client.control(b"\xff" * 16, rawfiles.NETWORK_INTERFACES, b"", 65536)
+                check(len(answer) >= 152, f"{len(answer)} bytes of interfaces")
+            seconds = time.monotonic() - before
+        with open("/sys/kernel/tracing/kprobe_profile", encoding="utf-8") as file:
+            hits = next(int(line.split()[1]) for line in file if line.split()[0] == "ksmbd_speed")
+    finally:
+        machine.write(switch, "0")
+        machine.write(probe, "")
+    devices = len(os.listdir("/sys/class/net"))
+    check(0 < hits <= devices * (seconds + 2), f"{devices} drivers were asked {hits} times for {asked} requests in {seconds:.1f} s")
