@@ -67,6 +67,11 @@ impl Standing {
             Standing::User => 64 << 20,
         }
     }
+
+    /// Bytes of those of them that may wait. They do not keep others out, since what ends the wait must come in.
+    pub(crate) fn max_parked_bytes(self) -> usize {
+        self.max_bytes() / 4
+    }
 }
 
 /// A request frame as it came, later decrypted in place.
@@ -179,6 +184,11 @@ impl Frame {
     pub(crate) fn release(&mut self) {
         let bytes = self.take_reserved();
         self.load.conn.release(bytes);
+    }
+
+    /// Bytes that count against the connection's load.
+    pub(crate) fn load(&self) -> usize {
+        self.load.bytes
     }
 
     /// Notes that the frame's request waits: another may take its place.

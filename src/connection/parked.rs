@@ -16,6 +16,8 @@ const MAX_EARLY: usize = 64;
 
 struct Entry {
     message_id: u64,
+    /// Bytes that wait with the request.
+    bytes: usize,
     waker: Waker,
 }
 
@@ -37,11 +39,23 @@ impl Named {
 
 struct Inner {
     entries: KVec<Entry>,
+    /// Sum of the entries' `bytes`.
+    bytes: usize,
     /// The last CANCELs that found nothing, a ring.
     early: [Option<Named>; MAX_EARLY],
     next_early: usize,
     /// Whether the connection is being torn down: nothing may begin to wait, since nobody would wake it.
     is_closed: bool,
+}
+
+impl Inner {
+    /// Takes the first entry that is wanted off the list.
+    fn take(&mut self, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let index = self.entries.iter().position(wanted)?;
+        let entry = self.entries.remove(index).ok()?;
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        Some(entry)
+    }
 }
 
 /// Whether a request may wait.
@@ -63,6 +77,7 @@ impl ParkedTable {
         pin_init!(ParkedTable {
             inner <- new_mutex!(Inner {
                 entries: KVec::new(),
+                bytes: 0,
                 early: [None; MAX_EARLY],
                 next_early: 0,
                 is_closed: false,
@@ -70,21 +85,33 @@ impl ParkedTable {
         })
     }
 
-    /// Lists a request.
+    /// Lists a request that takes `bytes` while it waits. All that wait are to have at most `max_bytes`; one of any size may always wait.
     ///
     /// # Errors
     ///
-    /// `ENOSPC` when the connection has its maximum of waiting requests, `ENOMEM`.
-    pub(crate) fn insert(&self, message_id: u64, waker: Waker) -> Result<Listed> {
-        let entry = Entry { message_id, waker };
+    /// `ENOSPC` when the connection has its maximum of waiting requests or their bytes, `ENOMEM`.
+    pub(crate) fn insert(
+        &self,
+        message_id: u64,
+        waker: Waker,
+        bytes: usize,
+        max_bytes: usize,
+    ) -> Result<Listed> {
+        let entry = Entry {
+            message_id,
+            bytes,
+            waker,
+        };
         let mut inner = self.inner.lock();
         if inner.is_closed || inner.early.iter().flatten().any(|named| named.is(&entry)) {
             return Ok(Listed::Cancelled);
         }
-        if inner.entries.len() >= MAX_PARKED {
+        let sum = inner.bytes.saturating_add(bytes);
+        if inner.entries.len() >= MAX_PARKED || (inner.bytes > 0 && sum > max_bytes) {
             return Err(ENOSPC);
         }
         inner.entries.push(entry, GFP_KERNEL)?;
+        inner.bytes = sum;
         Ok(Listed::Yes)
     }
 
@@ -102,7 +129,7 @@ impl ParkedTable {
             None => Named::Message(message_id),
         };
         let mut inner = self.inner.lock();
-        let Some(index) = inner.entries.iter().position(|entry| named.is(entry)) else {
+        let Some(found) = inner.take(|entry| named.is(entry)) else {
             let at = inner.next_early;
             if let Some(place) = inner.early.get_mut(at) {
                 *place = Some(named);
@@ -111,11 +138,8 @@ impl ParkedTable {
             inner.next_early = if next < MAX_EARLY { next } else { 0 };
             return;
         };
-        let found = inner.entries.remove(index);
         drop(inner);
-        if let Ok(entry) = found {
-            entry.waker.wake(wake);
-        }
+        found.waker.wake(wake);
     }
 
     /// Ends every wait, also those that would begin later.
@@ -127,8 +151,6 @@ impl ParkedTable {
     }
 
     fn take(&self, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let mut inner = self.inner.lock();
-        let index = inner.entries.iter().position(wanted)?;
-        inner.entries.remove(index).ok()
+        self.inner.lock().take(wanted)
     }
 }

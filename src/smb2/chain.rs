@@ -229,6 +229,11 @@ impl Chain {
             .map_or(0, |current| current.header.message_id())
     }
 
+    /// Bytes that the frame takes while it waits, and those of its answers that wait with it.
+    pub(super) fn load(&self) -> usize {
+        self.frame.load().saturating_add(self.reply.len())
+    }
+
     /// Serves the requests from the current one on, then sends the answers.
     pub(super) fn run(&mut self, conn: &Arc<Connection>) -> Outcome {
         let Some(mut current) = self.current else {

@@ -84,6 +84,11 @@ impl Job {
         self.project().chain.set_reserved(bytes);
     }
 
+    /// Bytes that it takes while it waits.
+    pub(super) fn load(&self) -> usize {
+        self.chain.load()
+    }
+
     /// Whether something is reserved for the answers.
     pub(crate) fn has_reserved(&self) -> bool {
         self.chain.has_reserved()

@@ -45,6 +45,11 @@ impl Reply {
         self.end == HEADROOM
     }
 
+    /// Bytes that were written, the room before them included.
+    pub(crate) fn len(&self) -> usize {
+        self.end
+    }
+
     /// Writes the body of the current element, which replaces what an earlier call wrote for it. `room` is the most that
     /// `write` may need beyond the header. The writer stands at the header's end: its length is the offset from the
     /// header, as the documents count.

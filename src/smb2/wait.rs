@@ -113,7 +113,11 @@ impl Waker {
         message_id: u64,
         job: OwnedJob,
     ) -> Result<(), (OwnedJob, Wake)> {
-        let refused = match conn.parked.insert(message_id, self.clone()) {
+        let max_bytes = conn.standing().max_parked_bytes();
+        let listed = conn
+            .parked
+            .insert(message_id, self.clone(), job.load(), max_bytes);
+        let refused = match listed {
             Ok(Listed::Yes) => None,
             Ok(Listed::Cancelled) => Some(Wake::Ended(NtStatus::CANCELLED)),
             Err(_) => Some(Wake::Ended(NtStatus::INSUFFICIENT_RESOURCES)),

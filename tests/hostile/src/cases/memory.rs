@@ -5,14 +5,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, ensure, Context, Result};
 use smb_client::{Client, Connection, Credentials, NewFile, Options, Setup, SetupHeader};
+use smb_proto::change_notify::{self, CompletionFilter, NotifyFlags};
 use smb_proto::create::OplockLevel;
+use smb_proto::header::Command;
 use smb_proto::lock::LockFlags;
+use smb_proto::status::NtStatus;
 
 use crate::cases::cases;
-use crate::memory::{Held, NoTimeWait};
-use crate::world::{kernel_looks_itself, World};
+use crate::memory::{Held, NoTimeWait, Taken};
+use crate::world::{kernel_looks_itself, message, World};
 
 /// What a number of the kernel's grows or shrinks by for reasons of its own, seldom more: see [`crate::memory`].
 const NOISE: i64 = 110;
@@ -54,6 +57,7 @@ cases! {
         client.send_frame(&[0x41; 16_000])?;
         crate::check::closed(&mut client)
     });
+    "memory.parked-frames", "requests that wait, in frames far larger than they are" => parked_frames;
 }
 
 fn half_login(world: &World) -> Result<Connection> {
@@ -97,6 +101,59 @@ fn bindings(world: &World) -> Result<()> {
     let mut conn = world.connection()?;
     first.begin_binding(&mut conn, &options)?;
     drop(second);
+    Ok(())
+}
+
+/// Bytes of a padded frame, and how many are sent.
+const PADDED: usize = 4 << 20;
+const PADDED_COUNT: usize = 64;
+/// KiB that the kernel may keep meanwhile: what may wait on a connection, and as many free buffers as it keeps for later. All that is
+/// sent would be twice as much.
+const PADDED_KEPT: i64 = 128 * 1024;
+
+fn parked_frames(world: &World) -> Result<()> {
+    let before = Taken::read()?;
+    let mut client = world.client()?;
+    client.create(&NewFile::directory("quiet").temporary())?;
+    let folder = client.create(&NewFile::directory("quiet"))?;
+    let request = change_notify::Request {
+        flags: NotifyFlags::NONE,
+        output_buffer_length: 4096,
+        file_id: folder,
+        filter: CompletionFilter::ALL,
+    };
+    let mut ids = Vec::new();
+    for _ in 0..PADDED_COUNT {
+        let header = client.header(Command::ChangeNotify, 1);
+        let mut frame = message(&header, |w| request.write(w))?;
+        frame.resize(PADDED, 0);
+        client.conn.send_frame(&frame)?;
+        let async_id = client.wait_pending(header.message_id())?;
+        ids.push((header.message_id(), async_id));
+    }
+    client.echo().context("while they wait")?;
+    let grown = Taken::read()?.since(before);
+    ensure!(
+        kernel_looks_itself() || grown.known.max(grown.pages) < PADDED_KEPT,
+        "the kernel's memory grew by {grown:?} KiB"
+    );
+    let (first, async_id) = ids.remove(0);
+    client.cancel(first, async_id)?;
+    let status = client.wait(first)?.status();
+    ensure!(
+        status == NtStatus::CANCELLED,
+        "the first one was cancelled, and ended with {status:?}"
+    );
+    client.close(folder)?;
+    let mut refused = 0;
+    for (id, _) in ids {
+        match client.wait(id)?.status() {
+            NtStatus::NOTIFY_CLEANUP => {}
+            NtStatus::INSUFFICIENT_RESOURCES => refused += 1,
+            other => bail!("a CHANGE_NOTIFY ended with {other:?}"),
+        }
+    }
+    ensure!(refused > 0, "all of them may wait");
     Ok(())
 }
 
