@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Ends every connection and waits for a daemon anew.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset(self: &Arc<Self>) {
         let _turn = self.control.lock();
         if !self.lifecycle.advance(Phase::Running, Phase::Reset) {
             return;
@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// Ends everything for good.
-    pub(crate) fn shut_down(&self) {
+    pub(crate) fn shut_down(self: &Arc<Self>) {
         let _turn = self.control.lock();
         self.lifecycle.end();
         self.upkeep.stop();
@@ -137,10 +137,14 @@ impl Server {
     }
 
     /// Stops listening, ends every connection and waits until their threads and requests are gone.
-    fn stop_serving(&self) {
+    fn stop_serving(self: &Arc<Self>) {
         self.listeners.stop();
         self.connections.shut_down_all();
         self.listeners.wait_connections();
+        // Each ends with its last connection. One that did not must not outlive what it uses.
+        while let Some(session) = self.sessions.after(0) {
+            session.end(self);
+        }
         self.files.stop();
         self.delays.stop();
         self.io.drain();

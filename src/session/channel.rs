@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 use kernel::rbtree::{RBTree, RBTreeNode};
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 
 use linux::pages::PageVec;
@@ -15,14 +15,19 @@ use crate::smb2::context::extend_hash;
 use super::exchange::Exchange;
 use super::Session;
 
+/// What became of a binding, [`Channel::binding`]: it is made or given up once.
+const BOUND: u32 = 0;
+const BINDING: u32 = 1;
+const GIVEN_UP: u32 = 2;
+
 /// A session on one connection.
 #[pin_data]
 pub(crate) struct Channel {
     pub(crate) session: Arc<Session>,
     signer: SetOnce<Signer>,
     /// Whether the session, which began on another connection, is still being bound to this one: only SESSION_SETUP is
-    /// served until then.
-    binding: Atomic<bool>,
+    /// served until then. Steps of a binding may come at once: one succeeds while another fails, and either may be the last.
+    binding: Atomic<u32>,
     /// The authentication under way on this connection. Held over one step of it, the daemon's answer included: a client
     /// that sends two steps at once waits for itself.
     #[pin]
@@ -36,7 +41,7 @@ impl Channel {
             pin_init!(Channel {
                 session,
                 signer: SetOnce::new(),
-                binding: Atomic::new(binding),
+                binding: Atomic::new(if binding { BINDING } else { BOUND }),
                 exchange <- new_mutex!(None),
             }),
             GFP_KERNEL,
@@ -61,14 +66,19 @@ impl Channel {
         self.signer.populate(signer);
     }
 
-    /// Whether the session is still being bound to this connection.
+    /// Whether the session is not bound to this connection, or not yet.
     pub(crate) fn is_binding(&self) -> bool {
-        self.binding.load(Relaxed)
+        self.binding.load(Relaxed) != BOUND
     }
 
-    /// Notes that the session was bound to this connection.
-    pub(crate) fn set_bound(&self) {
-        self.binding.store(false, Relaxed);
+    /// Binds the session to this connection. Whether it is: the binding may have been given up.
+    pub(crate) fn set_bound(&self) -> bool {
+        self.binding.cmpxchg(BINDING, BOUND, Full) != Err(GIVEN_UP)
+    }
+
+    /// Gives the binding up. Whether it is: the session may be bound already, or not be one that is bound.
+    pub(crate) fn give_up(&self) -> bool {
+        self.binding.cmpxchg(BINDING, GIVEN_UP, Full) != Err(BOUND)
     }
 
     /// Takes a response into the preauthentication hash of the authentication under way.
@@ -146,26 +156,38 @@ impl ChannelTable {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` when `limit` sessions are listed, `ENOMEM`.
+    /// `EEXIST` if the session is listed, `ENOSPC` when `limit` sessions are, `ENOMEM`.
     pub(crate) fn insert(&self, channel: &Arc<Channel>, limit: u32) -> Result {
         let node = RBTreeNode::new(channel.session.id, channel.clone(), GFP_KERNEL)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut listed = self.listed.lock();
+        if listed.by_id.get(&channel.session.id).is_some() {
+            return Err(EEXIST);
+        }
         if listed.count >= limit {
             return Err(ENOSPC);
         }
-        let replaced = listed.by_id.insert(node);
-        if replaced.is_none() {
-            listed.count = listed.count.saturating_add(1);
-        }
-        drop(listed);
-        drop(replaced);
+        listed.by_id.insert(node);
+        listed.count = listed.count.saturating_add(1);
         Ok(())
     }
 
     /// Takes a session off the list.
     pub(crate) fn remove(&self, id: u64) -> Option<Arc<Channel>> {
         self.listed.lock().remove(id)
+    }
+
+    /// Takes `channel` off the list, unless another of its session is listed.
+    pub(crate) fn remove_this(&self, channel: &Arc<Channel>) {
+        let id = channel.session.id;
+        let mut listed = self.listed.lock();
+        let is_this = |found| Arc::ptr_eq(found, channel);
+        let removed = match listed.by_id.get(&id) {
+            Some(found) if is_this(found) => listed.remove(id),
+            _ => None,
+        };
+        drop(listed);
+        drop(removed);
     }
 
     /// Takes any session off the list.

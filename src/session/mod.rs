@@ -233,6 +233,9 @@ impl Session {
     /// `STATUS_INSUFFICIENT_RESOURCES` at [`MAX_CHANNELS`] or without memory.
     pub(crate) fn join(&self, conn: &Connection) -> Result<(), NtStatus> {
         let mut connections = self.connections.lock();
+        if connections.contains(&conn.id) {
+            return Ok(());
+        }
         if connections.len() >= MAX_CHANNELS {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }

@@ -176,7 +176,11 @@ fn bind(cx: &mut Context<'_>, id: u64) -> Result<Arc<Channel>, Stop> {
     cx.conn
         .channels
         .insert(&channel, limit)
-        .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        .map_err(|error| match error {
+            // Another binding of it was begun here meanwhile.
+            EEXIST => NtStatus::REQUEST_NOT_ACCEPTED,
+            _ => NtStatus::INSUFFICIENT_RESOURCES,
+        })?;
     Ok(channel)
 }
 
@@ -290,8 +294,12 @@ fn finish(
     }
     if channel.is_binding() {
         session.join(cx.conn)?;
-        channel.set_bound();
         user.log_out(cx.server());
+        if !channel.set_bound() {
+            // Another step failed meanwhile, and took the channel off the connection, whose end would not find it.
+            session.leave(cx.conn, cx.server());
+            return Err(Stop::Failed(NtStatus::USER_SESSION_DELETED));
+        }
     } else {
         session.log_in(user.clone(), cx.server());
         end_previous(cx, request, session, &user);
@@ -386,12 +394,11 @@ fn end_previous(cx: &Context<'_>, request: &Request<'_>, session: &Session, user
 }
 
 /// Undoes what a failed step began; a session that could not be renewed ends, [MS-SMB2] 3.3.5.5.3.
-fn abandon(cx: &Context<'_>, channel: &Channel) {
-    let session = &channel.session;
+fn abandon(cx: &Context<'_>, channel: &Arc<Channel>) {
     let _exchange = channel.exchange.lock().take();
-    if channel.is_binding() {
-        cx.conn.channels.remove(session.id);
+    if channel.give_up() {
+        cx.conn.channels.remove_this(channel);
     } else {
-        session.end(cx.server());
+        channel.session.end(cx.server());
     }
 }

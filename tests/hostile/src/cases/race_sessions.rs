@@ -3,20 +3,21 @@
 //! The ends of sessions and their beginnings against each other and against what uses them: renewals, bindings, successors, and
 //! compounds that take their own tree connect away. [MS-SMB2] 3.3.5.5.2, 3.3.5.5.3, 3.3.5.6, 3.3.5.8.
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, ensure, Context, Result};
 use rand::Rng;
 use smb_client::{
     Client, Connection, Error, NewFile, Options, Protection, Setup, SetupHeader, Target,
 };
 use smb_proto::header::{Command, Header, HeaderFlags};
 use smb_proto::read;
+use smb_proto::session_setup::RequestFlags;
 use smb_proto::status::NtStatus;
 use smb_proto::trivial::Empty;
 
 use crate::cases::cases;
 use crate::cases::race::{queue, spin, Act, Used, LOST};
 use crate::check::{outcome, refused, Outcome};
-use crate::world::World;
+use crate::world::{message, World};
 
 /// Times that a race is run.
 const ROUNDS: usize = 8;
@@ -42,6 +43,7 @@ cases! {
     "race.reauth-against-logoff", "a renewal that is finished while the session ends" => |world| reauth(world, Act::Logoff);
     "race.reauth-against-reauth", "renewals that are finished on both connections" => |world| reauth(world, Act::Renew);
     "race.bind-against-bind", "two channels that are bound at once" => bind_against_bind;
+    "race.bind-against-bad-step", "a binding while another step of it is refused" => bind_against_bad_step;
     "race.bind-against-disconnect", "a binding while the session's connection ends" => bind_against_disconnect;
     "race.half-login-against-disconnect", "requests for a session that is set up by half, while its connection ends" => |world| half_login(world, Half::LetGo);
     "race.half-login-against-finish", "requests for a session that is set up by half, while its client finishes it" => |world| half_login(world, Half::Finished);
@@ -165,6 +167,56 @@ fn bind_against_bind(world: &World) -> Result<()> {
             client.write(file, 0, b"bound")?;
         }
         ensure!(first.read(file, 0, 10)? == b"bound", "another file");
+    }
+    Ok(())
+}
+
+/// A token that is none.
+const GARBAGE: &[u8] = &[0x41; 64];
+
+/// A binding is finished while a step of it fails that was sent right behind; and one is made while the server still reads a first
+/// step that will fail. Whatever comes of it, the session ends with its connections, which is seen afterwards.
+fn bind_against_bad_step(world: &World) -> Result<()> {
+    let options = Options::default();
+    for _ in 0..ROUNDS * 2 {
+        let first = world.client_with(&options)?;
+        let (mut conn, mut setup) = binding(world, &options, &first)?;
+        let (token, _) = setup.authenticate(&world.target.who)?;
+        setup.send(&mut conn, &token)?;
+        setup.send(&mut conn, GARBAGE)?;
+        for _ in 0..2 {
+            conn.receive()?;
+        }
+    }
+    for _ in 0..ROUNDS / 2 {
+        let first = world.client_with(&options)?;
+        let mut conn = world.client_with(&options)?.conn;
+        let mut header: Header = conn.header(Command::SessionSetup, 1);
+        header.set_session_id(first.session.id);
+        header.set_flags(HeaderFlags::SIGNED);
+        let mut frame = message(&header, |w| {
+            smb_proto::session_setup::Request {
+                flags: RequestFlags::BINDING,
+                security_buffer: GARBAGE,
+                ..Default::default()
+            }
+            .write(w)
+        })?;
+        frame.resize(4 << 20, 0);
+        let signer = first.session.signer.as_ref().context("no key")?;
+        signer.sign(&mut frame);
+        let bind = SetupHeader {
+            session_id: first.session.id,
+            bind: true,
+            ..SetupHeader::default()
+        };
+        let mut setup = Setup::new(&conn, bind)?;
+        setup.signer = first.session.signer.clone();
+        conn.send_frame(&frame)?;
+        // The large one's refusal may come before each of these answers; then the binding fails as well, or is made anew.
+        if setup.first(&mut conn).is_ok() {
+            let _ = setup.second(&mut conn, &world.target.who);
+        }
     }
     Ok(())
 }
