@@ -103,7 +103,9 @@ fn verify(cx: &mut Context<'_>, channel: &Arc<Channel>) -> Result<(), Stop> {
         None => {}
     }
     if !cx.header.has(HeaderFlags::SIGNED) {
-        let may = !channel.has_key() || !channel.session.must_sign();
+        let session = &channel.session;
+        let must_prove = session.must_sign() || session.must_encrypt();
+        let may = !channel.has_key() || !must_prove;
         return may
             .then_some(())
             .ok_or(Stop::Failed(NtStatus::ACCESS_DENIED));

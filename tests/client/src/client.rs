@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use smb_proto::chain;
 use smb_proto::header::{Command, FrameKind, Header, HeaderFlags, UNSOLICITED_MESSAGE_ID};
+use smb_proto::session_setup::SessionFlags;
 use smb_proto::status::NtStatus;
 use smb_proto::tree_connect;
 use smb_proto::unicode::Utf16;
@@ -119,7 +120,12 @@ impl Client {
         let mut setup = Setup::new(&conn, header)?;
         setup.first(&mut conn)?;
         let session = setup.second(&mut conn, &target.who)?;
-        Ok(Self::on(conn, session, options.protection))
+        // A server that demands it is obeyed, [MS-SMB2] 3.2.5.3.1.
+        let protection = match session.flags.contains(SessionFlags::ENCRYPT_DATA) {
+            true => Protection::Seal,
+            false => options.protection,
+        };
+        Ok(Self::on(conn, session, protection))
     }
 
     /// Binds the session of `first` to a new connection, with the same tree connect.

@@ -3,9 +3,10 @@
 //! Seals where they have no place, and what they hide: sealed frames of sessions that are not there yet or no more, another
 //! session's requests within, seals as elements of compounds. [MS-SMB2] 2.2.41, 3.3.5.2.1.1.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use smb_client::{Client, Error, NewFile, Offer, Protection, Setup, SetupHeader};
 use smb_proto::header::{Command, Header, NEXT_COMMAND_AT};
+use smb_proto::session_setup::SessionFlags;
 use smb_proto::status::NtStatus;
 use smb_proto::transform;
 use smb_proto::trivial::Empty;
@@ -24,6 +25,7 @@ cases! {
     "seal.negotiate-inside", "NEGOTIATE under a seal" => negotiate_inside;
     "seal.garbage-inside", "no message, a compressed one and one of SMB1 under a seal" => garbage_inside;
     "seal.on-other-channel", "a sealed request on another channel of its session, and again" => on_other_channel;
+    "seal.plain-renewal", "a renewal in the clear, where sealing is demanded" => plain_renewal;
 }
 
 /// Puts `text` under the session's seal.
@@ -217,4 +219,31 @@ fn on_other_channel(world: &World) -> Result<()> {
     );
     first.conn.next_id = next;
     refused(first.close(file), &[NtStatus::FILE_CLOSED])
+}
+
+/// Needs a server that demands encryption.
+fn plain_renewal(world: &World) -> Result<()> {
+    let mut client = world.protected(Protection::Seal)?;
+    ensure!(
+        client.session.flags.contains(SessionFlags::ENCRYPT_DATA),
+        "the server does not demand encryption"
+    );
+    let file = client.create(&NewFile::named("sealed.tmp").temporary())?;
+    let header = SetupHeader {
+        session_id: client.session.id,
+        ..SetupHeader::default()
+    };
+    let mut setup = Setup::new(&client.conn, header)?;
+    let renewed = setup.first(&mut client.conn);
+    if renewed.is_ok() {
+        // Served so far: whose would the session be?
+        let (token, _) = setup.authenticate(&world.other)?;
+        let (answer, _) = setup.step(&mut client.conn, &token)?;
+        bail!("a renewal as another user: {:?}", answer.status());
+    }
+    refused(renewed, &[NtStatus::ACCESS_DENIED])?;
+    // Whoever sent that, the session goes on.
+    client.write(file, 0, b"sealed")?;
+    client.close(file)?;
+    Ok(())
 }

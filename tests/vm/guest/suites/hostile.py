@@ -17,6 +17,11 @@ FOLDER = next(path for path in ("/host/expect", "/src/tests/expect") if os.path.
 # Steps of the random mode, and its seeds: the same each time, so that a failure is this change's.
 RANDOM = {"random.first": (1, 3000), "random.second": (2, 3000)}
 NOT_OURS = {kind: "the cases expect this project's answers" for kind in ("c", "ours-tools", "samba")}
+# What a case demands of the configuration besides.
+KEYS = {
+    "replay.gmac-elsewhere": {"server_multi_channel_support": "no"},
+    "seal.plain-renewal": {"smb3_encryption": "mandatory"},
+}
 
 
 @suite.before
@@ -24,7 +29,11 @@ def start(server):
     if not os.path.ismount(ROOT):
         machine.Disk("tmpfs", "size=256m").mount(ROOT)
         os.chmod(ROOT, 0o777)
-    server.start({"share": {"path": ROOT}}, server_multi_channel_support="yes", max_open_files="2000")
+    serve(server)
+
+
+def serve(server, **keys):
+    server.start({"share": {"path": ROOT}}, **{"server_multi_channel_support": "yes", "max_open_files": "2000", **keys})
 
 
 def play(*args, timeout):
@@ -34,7 +43,20 @@ def play(*args, timeout):
 
 
 def case(name):
-    def run_case(_server):
+    keys = KEYS.get(name)
+
+    def run_case(server):
+        if not keys:
+            return judge()
+        server.reset()
+        serve(server, **keys)
+        try:
+            return judge()
+        finally:
+            server.reset()
+            serve(server)
+
+    def judge():
         withstood, output = play("run", name, timeout=280)
         if not withstood:
             raise Failure(output)
