@@ -226,7 +226,13 @@ impl Session {
         self.binding.as_ref()
     }
 
-    /// Counts a connection in.
+    /// Whether the session's first connection signs with AES-GMAC, so that no two messages may be signed under one message id.
+    pub(crate) fn signs_by_nonce(&self) -> bool {
+        self.binding()
+            .is_some_and(|first| first.signing == Signing::AesGmac)
+    }
+
+    /// Counts a connection in, once.
     ///
     /// # Errors
     ///

@@ -145,11 +145,19 @@ impl Context<'_> {
 
     /// The refusal of a request for session `id`, which is not of the connection.
     pub(crate) fn no_such_session(&mut self, id: u64) -> Stop {
-        if let Some(session) = self.server().sessions.get(id) {
+        let session = self.server().sessions.get(id);
+        if let Some(session) = session.filter(|session| self.signs_for(session)) {
             // Only for the signature of the answer.
             let _ = self.verify_stranger(&session);
         }
         Stop::Failed(NtStatus::USER_SESSION_DELETED)
+    }
+
+    /// Whether the refusal of a request for `session`, which is not of the connection, is signed. Whoever repeats a request that he
+    /// saw elsewhere gets a signature over something else: with AES-GMAC, whose nonce is the message id, a second one with one nonce,
+    /// which tells the key. It is given only where the client may have several connections, and expects it.
+    fn signs_for(&self, session: &Session) -> bool {
+        self.conn.config.multichannel || !session.signs_by_nonce()
     }
 
     /// Whether the frame came encrypted.

@@ -9,6 +9,7 @@ use smb_client::{Client, Error, NewFile, Offer, Options, Protection, SetupHeader
 use smb_proto::header::{Command, FileId, Header, HeaderFlags, SIGNATURE_AT};
 use smb_proto::negotiate::Dialect;
 use smb_proto::negotiate_context::{Cipher, SigningAlgorithm};
+use smb_proto::session_setup;
 use smb_proto::status::NtStatus;
 use smb_proto::transform;
 use smb_proto::trivial::Empty;
@@ -28,6 +29,7 @@ cases! {
     "replay.charge-too-small", "a request that pays for less than it moves" => charge_too_small;
     "replay.signed-again", "a signed request sent again as it was" => signed_again;
     "replay.signed-on-other-channel", "a signed request on another channel of its session" => signed_on_other_channel;
+    "replay.gmac-elsewhere", "a signed request on a connection that its session is not of" => signed_elsewhere;
     "replay.signed-by-another", "a request signed with another session's key" => signed_by_another;
     "replay.signature-changed", "signatures of each algorithm with each byte changed" => signature_changed;
     "replay.message-changed", "signed requests of each algorithm with a byte changed" => message_changed;
@@ -104,8 +106,20 @@ fn signing(world: &World, offer: Offer) -> Result<Client> {
 
 /// A signed request that needs a session.
 fn signed(client: &mut Client) -> Result<Vec<u8>> {
-    let header = client.header(Command::Close, 1);
-    let mut frame = message(&header, |w| w.u16(24).and_then(|()| w.zeros(22)))?;
+    signed_as(client, Command::Close)
+}
+
+/// The same, or a SESSION_SETUP.
+fn signed_as(client: &mut Client, command: Command) -> Result<Vec<u8>> {
+    let header = client.header(command, 1);
+    let mut frame = message(&header, |w| match command {
+        Command::SessionSetup => session_setup::Request {
+            security_buffer: &[0x41; 64],
+            ..Default::default()
+        }
+        .write(w),
+        _ => w.u16(24).and_then(|()| w.zeros(22)),
+    })?;
     let signer = client.session.signer.as_ref().context("no key")?;
     signer.sign(&mut frame);
     Ok(frame)
@@ -134,6 +148,40 @@ fn signed_on_other_channel(world: &World) -> Result<()> {
     let frame = signed(&mut second)?;
     second.conn.send_frame(&frame)?;
     answers(&mut second.conn, SERVED)
+}
+
+/// A refusal that is signed has the request's message id, so that with AES-GMAC it would have the nonce of another answer.
+fn signed_elsewhere(world: &World) -> Result<()> {
+    for (algorithm, may_be_signed) in [
+        (SigningAlgorithm::AES_GMAC, false),
+        (SigningAlgorithm::AES_CMAC, true),
+    ] {
+        let offer = Offer {
+            signing: vec![algorithm],
+            ..Offer::default()
+        };
+        let mut client = signing(world, offer.clone())?;
+        let mut elsewhere = world.connection()?;
+        elsewhere.negotiate(&offer)?;
+        for command in [Command::Close, Command::SessionSetup] {
+            client.conn.next_id = elsewhere.next_id;
+            elsewhere.next_id += 1;
+            let frame = signed_as(&mut client, command)?;
+            elsewhere.send_frame(&frame)?;
+            let answer = Header::parse(elsewhere.receive()?).map_err(Error::from)?;
+            ensure!(
+                answer.status() == NtStatus::USER_SESSION_DELETED,
+                "{command:?}: {:?}",
+                answer.status()
+            );
+            ensure!(
+                answer.has(HeaderFlags::SIGNED) == may_be_signed,
+                "the refusal of {command:?} with {algorithm:?}: {:?}",
+                answer.flags()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn signed_by_another(world: &World) -> Result<()> {
