@@ -30,10 +30,11 @@ enum Named {
 
 impl Named {
     fn is(self, entry: &Entry) -> bool {
-        match self {
-            Named::Async(id) => entry.waker.async_id() == id,
-            Named::Message(id) => entry.message_id == id,
-        }
+        entry.waker.can_be_cancelled()
+            && match self {
+                Named::Async(id) => entry.waker.async_id() == id,
+                Named::Message(id) => entry.message_id == id,
+            }
     }
 }
 

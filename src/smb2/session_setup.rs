@@ -18,7 +18,7 @@ use crate::session::{Binding, Channel, Session, SessionState, User};
 
 use super::context::{extend_hash, Context, Handled, HashInto, Stop};
 use super::reply::Reply;
-use super::wait::{Resume, Wake};
+use super::wait::{Resume, Wake, Waker};
 
 /// Sessions that a connection may have begun before anybody logged in on it.
 const MAX_UNAUTHENTICATED: u32 = 8;
@@ -45,13 +45,14 @@ pub(super) fn serve(cx: &mut Context<'_>, reply: &mut Reply) -> Handled {
     }
 }
 
-/// Holds the refusal of a login back. While it waits, no worker is held.
+/// Holds the refusal of a login back. While it waits, no worker is held; and CANCEL does not end the wait, or guessing would cost nothing.
 fn delay(cx: &mut Context<'_>, channel: &Channel, status: NtStatus) -> Stop {
     debug!(
         cx.server(),
         Auth, "{}: too many wrong passwords\n", cx.conn.peer
     );
-    let (Ok(refused), Ok(waker)) = (KBox::new(Refused(status), GFP_KERNEL), cx.waker()) else {
+    let waker = Waker::uncancellable(cx.conn);
+    let (Ok(refused), Ok(waker)) = (KBox::new(Refused(status), GFP_KERNEL), waker) else {
         return Stop::Failed(status);
     };
     cx.related.session_id = channel.session.id;
@@ -63,8 +64,12 @@ fn delay(cx: &mut Context<'_>, channel: &Channel, status: NtStatus) -> Stop {
 struct Refused(NtStatus);
 
 impl Resume for Refused {
-    fn resume(&mut self, _: Wake, _: &mut Context<'_>, _: &mut Reply) -> Handled {
-        Err(self.0.into())
+    fn resume(&mut self, wake: Wake, _: &mut Context<'_>, _: &mut Reply) -> Handled {
+        match wake {
+            Wake::Ready => Err(self.0.into()),
+            // It may not wait, since too much does already, or the connection ends.
+            Wake::Ended(_) => Err(Stop::Disconnect),
+        }
     }
 }
 

@@ -53,6 +53,8 @@ enum State {
 #[pin_data]
 pub(crate) struct Parked {
     pub(crate) async_id: u64,
+    /// Whether CANCEL ends the wait.
+    can_be_cancelled: bool,
     #[pin]
     state: Mutex<State>,
 }
@@ -64,10 +66,20 @@ pub(crate) struct Waker(Arc<Parked>);
 impl Waker {
     /// A waker for a request on `conn`. One that waits again keeps the `async_id` by which the client knows it.
     pub(crate) fn new(conn: &Arc<Connection>, async_id: Option<u64>) -> Result<Self> {
+        Self::with(conn, async_id, true)
+    }
+
+    /// A waker for a request on `conn` that CANCEL does not reach.
+    pub(crate) fn uncancellable(conn: &Arc<Connection>) -> Result<Self> {
+        Self::with(conn, None, false)
+    }
+
+    fn with(conn: &Arc<Connection>, async_id: Option<u64>, can_be_cancelled: bool) -> Result<Self> {
         let running = State::Running(conn.clone());
         let parked = Arc::pin_init(
             pin_init!(Parked {
                 async_id: async_id.unwrap_or_else(|| conn.next_async_id()),
+                can_be_cancelled,
                 state <- new_mutex!(running),
             }),
             GFP_KERNEL,
@@ -78,6 +90,11 @@ impl Waker {
     /// The id under which the client knows the request once it waits.
     pub(crate) fn async_id(&self) -> u64 {
         self.0.async_id
+    }
+
+    /// Whether CANCEL ends the wait.
+    pub(crate) fn can_be_cancelled(&self) -> bool {
+        self.0.can_be_cancelled
     }
 
     /// Whether the wait is over, so that waking does nothing.
