@@ -268,6 +268,28 @@ impl OpenFiles {
         found
     }
 
+    /// The first file, behind `after`, that is open in the directory `directory`, at any depth.
+    pub(crate) fn next_beneath(
+        &self,
+        directory: &Path,
+        after: Option<&Arc<FileState>>,
+    ) -> Option<Arc<FileState>> {
+        let mut by_key = self.0.by_key.lock();
+        let mut cursor = match after {
+            Some(after) => by_key.cursor_lower_bound_mut(&after.key),
+            None => by_key.cursor_front_mut(),
+        };
+        while let Some(at) = cursor {
+            let (key, state) = at.current();
+            let is_behind = after.is_none_or(|after| *key > after.key);
+            if is_behind && state.inner.lock().links.is_any_beneath(directory) {
+                return Some(state.clone());
+            }
+            cursor = at.move_next();
+        }
+        None
+    }
+
     /// Number of files that are open.
     pub(crate) fn count(&self) -> usize {
         self.0.by_key.lock().values().count()

@@ -24,6 +24,7 @@ use smb_proto::status::NtStatus;
 
 use crate::files::breaks::Clear;
 use crate::files::file::OpenedFile;
+use crate::files::inode::FileState;
 use crate::files::stream_table::Busy;
 use crate::files::{ea, Object, Open, Tree};
 use crate::server::Server;
@@ -165,12 +166,20 @@ impl Target<'_> {
         trigger: Trigger,
     ) -> Result<(), Halt> {
         match self.server.files.find(key) {
-            Some(state) => {
-                let actor = file.admission.actor();
-                cleared(state.disturb(self.server, &actor, trigger, self.waker)?)
-            }
+            Some(state) => self.disturb_state(file, &state, trigger),
             None => Ok(()),
         }
+    }
+
+    /// As [`Self::disturb`], for the file of `state`.
+    fn disturb_state(
+        &self,
+        file: &OpenedFile,
+        state: &Arc<FileState>,
+        trigger: Trigger,
+    ) -> Result<(), Halt> {
+        let actor = file.admission.actor();
+        cleared(state.disturb(self.server, &actor, trigger, self.waker)?)
     }
 
     fn set_file(&self, class: FileInfoClass, data: &[u8]) -> Result<(), Halt> {

@@ -55,8 +55,8 @@ pub(super) fn rename(
     place.require_free_parent(target)?;
     // Who keeps a handle open only to cache it closes it now, and is not in the way then.
     target.disturb(file, Trigger::Move)?;
-    if file.is_directory() && target.server.files.has_open_beneath(&file.path) {
-        return Err(NtStatus::ACCESS_DENIED.into());
+    if file.is_directory() {
+        clear_beneath(target, file)?;
     }
     let (directory, last) = (place.directory(target, scope, root), place.last.as_bytes());
     let before = file.path.attributes(scope).map_err(status_of)?;
@@ -85,6 +85,27 @@ pub(super) fn rename(
         ..Changes::default()
     };
     let _ = file.path.change(scope, changes);
+    Ok(())
+}
+
+/// Checks that nothing below a directory is open, once those who keep it open only to cache it have closed it.
+fn clear_beneath(target: &Target<'_>, file: &OpenedFile) -> Result<(), Halt> {
+    let files = &target.server.files;
+    let (mut last, mut must_wait) = (None, false);
+    while let Some(state) = files.next_beneath(&file.path, last.as_ref()) {
+        // All are asked before any is waited for.
+        match target.disturb_state(file, &state, Trigger::Move) {
+            Err(Halt::Later) => must_wait = true,
+            other => other?,
+        }
+        last = Some(state);
+    }
+    if must_wait {
+        return Err(Halt::Later);
+    }
+    if files.has_open_beneath(&file.path) {
+        return Err(NtStatus::ACCESS_DENIED.into());
+    }
     Ok(())
 }
 

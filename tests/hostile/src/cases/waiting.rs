@@ -50,6 +50,7 @@ cases! {
     "waiting.break-acknowledged-wrongly", "breaks acknowledged to a level that was not asked for" => |world| broken(world, Holder::AcksWrongly);
     "waiting.break-acknowledged-twice", "a break acknowledged twice" => |world| broken(world, Holder::AcksTwice);
     "waiting.break-ignored", "breaks that nobody acknowledges, one of them held back" => ignored;
+    "waiting.break-beneath-a-directory", "a directory gets a new name while files in it are open only to be cached" => beneath;
     "waiting.acknowledgment-of-nothing", "acknowledgments of breaks that there were not" => ack_of_nothing;
     "waiting.lease-of-another", "another client's lease, acknowledged and taken" => lease_of_another;
 }
@@ -403,6 +404,43 @@ fn leased(name: &str, number: u8) -> NewFile<'_> {
         },
         ..NewFile::named(name).temporary()
     }
+}
+
+/// Who caches handles of files in a directory closes them when it gets a new name, and is not in the way then.
+fn beneath(world: &World) -> Result<()> {
+    let mut client = world.client()?;
+    let folder = client.create(&NewFile::directory("before").temporary())?;
+    let mut holder = world.client()?;
+    let names = [r"before\first.tmp", r"before\second.tmp"];
+    let mut held = Vec::new();
+    for (number, name) in (0x71..).zip(names) {
+        held.push(holder.create(&leased(name, number))?);
+    }
+    let data = rename_to("after");
+    let rename = set_info::Request {
+        info_type: InfoType::FILE,
+        info_class: RENAME,
+        file_id: folder,
+        data: &data,
+        ..Default::default()
+    };
+    let id = client.send(Command::SetInfo, 1, |w| rename.write(w))?;
+    // Both are asked before either has answered.
+    for _ in 0..held.len() {
+        holder.wait_break()?;
+    }
+    for file in held {
+        holder.close(file)?;
+    }
+    is_one_of(&client.wait(id)?, &[NtStatus::SUCCESS])?;
+    // One that stays open is in the way.
+    let stays = holder.create(&NewFile::named(r"after\stays.tmp").temporary())?;
+    let data = rename_to("again");
+    let answer = client.set(folder, InfoType::FILE, RENAME, &data)?;
+    is_one_of(&answer, &[NtStatus::ACCESS_DENIED])?;
+    holder.close(stays)?;
+    client.close(folder)?;
+    Ok(())
 }
 
 /// Nobody acknowledges. Beside the plain case: a compound opens a file with a batch oplock, and then waits for two breaks, one
