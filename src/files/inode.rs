@@ -60,6 +60,9 @@ pub(crate) struct FileState {
     pub(super) inner: Mutex<Inner>,
 }
 
+/// Files that are taken from the table at a time by who looks at all of them.
+const BATCH: usize = 64;
+
 /// A file whose holders have been asked for an acknowledgment.
 struct Watched {
     key: InodeKey,
@@ -259,13 +262,41 @@ impl OpenFiles {
         linux::workqueue::cancel_delayed_sync(&self.0);
     }
 
-    /// Whether anything in the directory `directory` is open, at any depth.
+    /// Whether anything in the directory `directory` is open, at any depth. What comes or goes meanwhile may be missed.
     pub(crate) fn has_open_beneath(&self, directory: &Path) -> bool {
-        let by_key = self.0.by_key.lock();
         let is_beneath =
             |state: &Arc<FileState>| state.inner.lock().links.is_any_beneath(directory);
-        let found = by_key.values().any(is_beneath);
-        found
+        let mut from = None;
+        loop {
+            let (states, next) = self.some(from);
+            if states.iter().flatten().any(is_beneath) {
+                return true;
+            }
+            if next.is_none() {
+                return false;
+            }
+            from = next;
+        }
+    }
+
+    /// Some open files, those from the key `from` on, and where to go on. To look at all of them with the table locked would keep
+    /// everybody from opening and closing for as long.
+    fn some(&self, from: Option<InodeKey>) -> ([Option<Arc<FileState>>; BATCH], Option<InodeKey>) {
+        let mut states = [const { None }; BATCH];
+        let mut by_key = self.0.by_key.lock();
+        let mut at = match from {
+            Some(from) => by_key.cursor_lower_bound_mut(&from),
+            None => by_key.cursor_front_mut(),
+        };
+        for state in &mut states {
+            let Some(cursor) = at else {
+                return (states, None);
+            };
+            *state = Some(cursor.current().1.clone());
+            at = cursor.move_next();
+        }
+        let next = at.map(|cursor| *cursor.current().0);
+        (states, next)
     }
 
     /// The first file, behind `after`, that is open in the directory `directory`, at any depth.

@@ -344,6 +344,27 @@ def controls_break_caches(_server):
             reader.shut(held)
 
 
+@suite.test("directories-stay-while-files-are-open", lacks=C_LACKS)
+def rename_above_open(_server):
+    """A directory with an open file in it keeps its name, however many others are open."""
+    empty()
+    os.makedirs(f"{ROOT}/folder/inner")
+    for path in ("folder", "folder/inner"):
+        os.chmod(f"{ROOT}/{path}", 0o777)
+    with Files("share") as client:
+        folder = client.open("folder", raw.READS | raw.DELETE, options=raw.DIRECTORY)
+        # Where the file stands among the others, which are looked at in turns, is chance.
+        for number in range(150):
+            file = client.open(f"file{number}", raw.WRITES, raw.MAKE)
+            if number % 15 == 0:
+                inner = client.open("folder\\inner\\file", raw.WRITES | raw.DELETE, raw.MAKE, raw.DELETE_ON_CLOSE)
+                client.rename(folder, "other", expect=raw.ACCESS_DENIED)
+                client.shut(inner)
+        client.rename(folder, "other")
+        client.shut(file)
+    check("other" in os.listdir(ROOT), f"the directory has not got its new name: {os.listdir(ROOT)}")
+
+
 def duplicated(source, start, to, length):
     return source + struct.pack("<QQQ", start, to, length)
 
