@@ -226,27 +226,37 @@ impl Opener {
         })
     }
 
-    /// Decrypts `message`, which follows the TRANSFORM_HEADER `header`, in place.
+    /// Decrypts `message`, which follows the TRANSFORM_HEADER `header`: in place, but for its beginning, if that
+    /// is in `sealed`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a header that is cut or says another size, `EBADMSG` when it is not authentic: what `message` then
+    /// `EINVAL` for a header that is cut or says another size, `EBADMSG` when it is not authentic, `ENOMEM`: what `message` then
     /// holds is not to be used.
-    pub(crate) fn open(&self, header: &[u8], message: &mut [u8]) -> Result {
+    pub(crate) fn open(&self, header: &[u8], sealed: &PageVec, message: &mut [u8]) -> Result {
         let header: transform::Header = Reader::new(header).get().map_err(|_| EINVAL)?;
         let len = message.len();
         if usize::try_from(header.original_message_size()).ok() != Some(len) {
             return Err(EINVAL);
         }
         let (aad, tag) = (&header.aad(), header.signature());
+        let in_place = sealed.is_empty();
         match &self.key {
             CipherKey::Gcm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                key.open(nonce, aad, message, tag)
+                if in_place {
+                    key.open(nonce, aad, message, tag)
+                } else {
+                    key.open_from(nonce, aad, sealed, message, tag)
+                }
             }
             CipherKey::Ccm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                key.open(nonce, aad, message, tag)
+                if in_place {
+                    key.open(nonce, aad, message, tag)
+                } else {
+                    key.open_from(nonce, aad, sealed, message, tag)
+                }
             }
         }
     }
@@ -267,11 +277,20 @@ mod tests {
         let (head, text) = recorded.message.split_at(transform::HEADER_LEN);
         let mut message = KVec::new();
         message.extend_from_slice(text, GFP_KERNEL).unwrap();
-        opener.open(head, &mut message).unwrap();
+        let (none, mut pages) = (PageVec::new(), PageVec::alloc(text.len()).unwrap());
+        opener.open(head, &none, &mut message).unwrap();
         assert_eq!(message.as_slice(), recorded.plain);
         // What is decrypted now is not authentic under the same header.
-        assert!(opener.open(head, &mut message) == Err(EBADMSG));
-        assert!(opener.open(head, &mut []) == Err(EINVAL));
+        assert!(opener.open(head, &none, &mut message) == Err(EBADMSG));
+        assert!(opener.open(head, &none, &mut []) == Err(EINVAL));
+        pages.fill(text);
+        opener.open(head, &pages, &mut message).unwrap();
+        assert_eq!(message.as_slice(), recorded.plain);
+        let (_, rest) = message.split_at_mut(text.len() - 20);
+        rest.copy_from_slice(&text[text.len() - 20..]);
+        pages.truncate(text.len() - 20);
+        opener.open(head, &pages, &mut message).unwrap();
+        assert_eq!(message.as_slice(), recorded.plain);
     }
 
     #[test]
@@ -297,7 +316,7 @@ mod tests {
             let mut message = [1, 2, 3, 4, 5];
             let first = sealer.seal(9, &mut message, None).unwrap();
             assert!(message != [1, 2, 3, 4, 5]);
-            opener.open(&first, &mut message).unwrap();
+            opener.open(&first, &PageVec::new(), &mut message).unwrap();
             assert_eq!(message, [1, 2, 3, 4, 5]);
             let second = sealer.seal(9, &mut message, None).unwrap();
             assert!(first != second);

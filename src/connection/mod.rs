@@ -74,10 +74,11 @@ impl Standing {
     }
 }
 
-/// A request frame as it came, later decrypted in place.
+/// A request frame as it came, later decrypted.
 pub(crate) struct Frame {
     buffer: Buffer,
-    /// Data of a WRITE that came in pages, and are not in the buffer: they follow the fixed part of the request.
+    /// What is still in the pages that it came in, and not in the buffer: of a WRITE, the data that follow its fixed part; of a sealed
+    /// frame, what follows the TRANSFORM_HEADER.
     taken: PageVec,
     start: usize,
     end: usize,
@@ -157,12 +158,31 @@ impl Frame {
             .unwrap_or(&[])
     }
 
-    /// As [`Self::bytes`], to be decrypted in place.
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.buffer
-            .as_mut_slice()
-            .get_mut(self.start..self.end)
-            .unwrap_or(&mut [])
+    /// The bytes of a sealed frame with room for the whole message, which follows `head` bytes, and what of the message's beginning is to be
+    /// decrypted into its room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Buffer::stretch`].
+    pub(crate) fn room_and_sealed(&mut self, head: usize) -> Result<(&mut [u8], PageVec)> {
+        let sealed = core::mem::take(&mut self.taken);
+        let message = self.start.saturating_add(head);
+        let rest = self.end.saturating_sub(message);
+        self.end = self.end.checked_add(sealed.len()).ok_or(EOVERFLOW)?;
+        self.buffer.stretch(self.end)?;
+        if let Some(room) = self.buffer.as_mut_slice().get_mut(message..self.end) {
+            // What came behind that goes behind it.
+            if !sealed.is_empty() && rest <= room.len().saturating_sub(sealed.len()) {
+                room.copy_within(..rest, sealed.len());
+            }
+        }
+        Ok((self.bytes_mut(), sealed))
+    }
+
+    /// As [`Self::bytes`], to be changed.
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let bytes = self.buffer.as_mut_slice();
+        bytes.get_mut(self.start..self.end).unwrap_or(&mut [])
     }
 
     /// Drops `count` bytes from the front (a TRANSFORM_HEADER).

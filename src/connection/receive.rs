@@ -9,7 +9,8 @@ use kernel::sync::Arc;
 use linux::pages::PageVec;
 use linux::span::Span;
 use linux::time;
-use smb_proto::write;
+use smb_proto::header::FrameKind;
+use smb_proto::{transform, write};
 
 use super::{Connection, Frame};
 use crate::server::config::Kerberos;
@@ -174,16 +175,16 @@ fn next_frame(conn: &Arc<Connection>, inbox: &mut Inbox) -> Result<Frame> {
     })
 }
 
-/// Takes the data of a large WRITE in the pages that they came in, from where they are written to the file without another copy:
-/// of a frame of `len` bytes, as many as suit. Nothing of a frame that is to be verified or decrypted, since a sender on this machine
-/// may still be able to change them.
+/// Takes the end of a large frame of `len` bytes, as much as suits, in the pages that it came in, without another copy: the data of a WRITE,
+/// which are written to the file from there, or a sealed message, which is decrypted from there. Nothing of a frame that is to be
+/// verified, since a sender on this machine may still be able to change it.
 fn take_data(conn: &Connection, inbox: &mut Inbox, len: usize) -> Result<PageVec> {
     let mut pages = PageVec::new();
     if len < MIN_BY_REFERENCE {
         return Ok(pages);
     }
     let Some((at, ahead)) =
-        write::data_alone(inbox.peek(), len).and_then(|at| Some((at, inbox.peek().get(at..)?)))
+        bulk_at(inbox.peek(), len).and_then(|at| Some((at, inbox.peek().get(at..)?)))
     else {
         return Ok(pages);
     };
@@ -201,4 +202,12 @@ fn take_data(conn: &Connection, inbox: &mut Inbox, len: usize) -> Result<PageVec
     }
     inbox.truncate(at);
     Ok(pages)
+}
+
+/// Where what may stay in pages begins in a frame of `len` bytes that begins with `front`.
+fn bulk_at(front: &[u8], len: usize) -> Option<usize> {
+    match FrameKind::of(front) {
+        Ok(FrameKind::Transform) => Some(transform::HEADER_LEN),
+        _ => write::data_alone(front, len),
+    }
 }

@@ -57,19 +57,22 @@ impl Connection {
         self.post(message)
     }
 
-    /// Decrypts a sealed frame in place, [MS-SMB2] 3.3.5.2.1.1, and gives the session whose keys it was sealed with.
+    /// Decrypts a sealed frame, [MS-SMB2] 3.3.5.2.1.1, and gives the session whose keys it was sealed with.
     pub(crate) fn open_sealed(&self, frame: &mut Frame) -> Result<Arc<Channel>, Malformed> {
-        let header = transform::Header::parse(frame.bytes())?;
+        let (bytes, sealed) = frame
+            .room_and_sealed(transform::HEADER_LEN)
+            .map_err(|_| Malformed)?;
+        let header = transform::Header::parse(bytes)?;
         let channel = self.channels.get(header.session_id()).ok_or(Malformed)?;
         let keys = channel.session.sealing().ok_or(Malformed)?;
-        let (head, message) = frame
-            .bytes_mut()
+        let (head, message) = bytes
             .split_at_mut_checked(transform::HEADER_LEN)
             .ok_or(Malformed)?;
         if message.len() < HEADER_LEN {
             return Err(Malformed);
         }
-        keys.opener.open(head, message).map_err(|_| Malformed)?;
+        let opened = keys.opener.open(head, &sealed, message);
+        opened.map_err(|_| Malformed)?;
         frame.advance(transform::HEADER_LEN);
         // Sealed frames do not nest.
         match smb_proto::header::FrameKind::of(frame.bytes())? {

@@ -183,21 +183,37 @@ impl Aead {
         let mut list = work.list(0, room)?;
         list.push_mut(SpanMut::from(message))?;
         let list = list.finish(&work)?;
-        let len = list.len.checked_add(TAG_LEN).ok_or(EFBIG)?;
-        let len = u32::try_from(len).map_err(|_| EFBIG)?;
-        // SAFETY: the work has a request of this transform and an initialisation vector; the list covers the associated data, the message,
-        // which is exclusively borrowed, and the tag.
-        to_result(unsafe {
-            sys::ksmbd_aead_decrypt(
-                work.request(),
-                self.tfm.as_ptr(),
-                list.first,
-                list.first,
-                len,
-                work.aad_len,
-                work.iv(),
-            )
-        })
+        // SAFETY: the list covers the message, which is exclusively borrowed.
+        unsafe { self.decrypt(&work, &list, &list) }
+    }
+
+    /// Decrypts `message` in place, but for its beginning, which is decrypted from `sealed` into its place, if `tag` is that of it and
+    /// `aad`. With AES-GCM the content of `sealed` may change meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Aead::open`], and `EINVAL` for a `message` that is shorter than `sealed`.
+    pub(crate) fn open_from(
+        &self,
+        iv: &Iv,
+        aad: &[u8],
+        sealed: &PageVec,
+        message: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result {
+        let rest = message.get(sealed.len()..).ok_or(EINVAL)?;
+        let from_room = entries_of(rest.len(), sealed.as_bvecs().len());
+        let to_room = entries_of(message.len(), 0);
+        let work = Work::new(self.request_len, from_room, to_room, iv, aad)?;
+        work.set_tag(tag);
+        let (mut from, mut to) = (work.list(0, from_room)?, work.list(from_room, to_room)?);
+        sealed.spans().try_for_each(|span| from.push(span))?;
+        from.push(Span::from(rest))?;
+        to.push_mut(SpanMut::from(message))?;
+        let (from, to) = (from.finish(&work)?, to.finish(&work)?);
+        // SAFETY: both lists cover as many bytes, those of `to` exclusively borrowed. Of these, `from` has the rest of the message, at the
+        // same place.
+        unsafe { self.decrypt(&work, &from, &to) }
     }
 
     /// The tag of `parts`, one after the other, with nothing encrypted.
@@ -244,6 +260,29 @@ impl Aead {
                 work.iv(),
             )
         }
+    }
+
+    /// Decrypts `from` into `to`, if it has the tag that the work has.
+    ///
+    /// # Safety
+    ///
+    /// As [`Aead::encrypt`].
+    unsafe fn decrypt(&self, work: &Work, from: &Done, to: &Done) -> Result {
+        let len = from.len.checked_add(TAG_LEN).ok_or(EFBIG)?;
+        let len = u32::try_from(len).map_err(|_| EFBIG)?;
+        // SAFETY: the work has a request of this transform and an initialisation vector; both lists begin with its associated data, and
+        // that of `from` ends with its tag; the rest is the caller's promise.
+        to_result(unsafe {
+            sys::ksmbd_aead_decrypt(
+                work.request(),
+                self.tfm.as_ptr(),
+                from.first,
+                to.first,
+                len,
+                work.aad_len,
+                work.iv(),
+            )
+        })
     }
 }
 

@@ -163,6 +163,16 @@ fn seal_behind<S: Stream>(
     Ok(stream)
 }
 
+/// Copies the payload of `from` to the front of `to`.
+///
+/// # Errors
+///
+/// `EINVAL` when it is longer.
+fn copy_front(from: &PageVec, to: &mut [u8]) -> Result {
+    let fits = from.copy_to(to) == from.len();
+    fits.then_some(()).ok_or(EINVAL)
+}
+
 /// What is needed for long messages: the crypto API's transforms, made for the first of them, so that who has none does not
 /// pay for it.
 struct ForLong<T> {
@@ -369,6 +379,27 @@ impl GcmKey {
         // SAFETY: in place, in a slice of `len` bytes that is exclusively borrowed.
         unsafe { stream.decrypt(at, at, len) };
         stream.bounded()?.open(tag)
+    }
+
+    /// Decrypts `message` in place, but for its beginning, which is decrypted from `sealed` into its place, if `tag` is that of it and
+    /// `aad`. The content of `sealed` may change meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`GcmKey::open`], and `EINVAL` for a `message` that is shorter than `sealed`.
+    pub fn open_from(
+        &self,
+        nonce: &GcmNonce,
+        aad: &[u8],
+        sealed: &PageVec,
+        message: &mut [u8],
+        tag: &Tag,
+    ) -> Result {
+        if let Some(aead) = self.aead(message.len(), GCM_MIN) {
+            return aead.open_from(&gcm_iv(nonce), aad, sealed, message, tag);
+        }
+        copy_front(sealed, message)?;
+        self.open(nonce, aad, message, tag)
     }
 
     /// AES-GMAC: the tag of `parts`, one after the other, with nothing encrypted.
@@ -617,6 +648,24 @@ impl CcmKey {
         // SAFETY: in place, in a slice of `len` bytes that is exclusively borrowed.
         unsafe { stream.decrypt(at, at, len) };
         stream.complete()?.open(tag)
+    }
+
+    /// Decrypts `message` in place, but for its beginning, which is decrypted from `sealed` into its place, if `tag` is that of it and
+    /// `aad`. The content of `sealed` may change meanwhile: it is copied first.
+    ///
+    /// # Errors
+    ///
+    /// As [`CcmKey::open`], and `EINVAL` for a `message` that is shorter than `sealed`.
+    pub fn open_from(
+        &self,
+        nonce: &CcmNonce,
+        aad: &[u8],
+        sealed: &PageVec,
+        message: &mut [u8],
+        tag: &Tag,
+    ) -> Result {
+        copy_front(sealed, message)?;
+        self.open(nonce, aad, message, tag)
     }
 }
 

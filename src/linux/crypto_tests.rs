@@ -132,6 +132,12 @@ mod tests {
         Ok(pages)
     }
 
+    fn pages_with(bytes: &[u8]) -> Result<PageVec> {
+        let mut pages = PageVec::alloc(bytes.len())?;
+        pages.fill(bytes);
+        Ok(pages)
+    }
+
     fn bytes_of(pages: &PageVec) -> Result<KVVec<u8>> {
         let mut bytes = KVVec::new();
         for slice in pages.slices().ok_or(EINVAL)? {
@@ -176,6 +182,9 @@ mod tests {
             assert!(halves.open(&nonce, &aad, &mut out, &tag) == Ok(()) && out[..] == whole[..]);
             assert!(halves.open(&nonce, &aad, &mut out, &tag) == Err(EBADMSG));
             assert!(key.open(&nonce, &aad, &mut whole, &tag) == Err(EBADMSG));
+            let from = pages_with(&sealed).unwrap();
+            assert!(key.open_from(&nonce, &aad, &from, &mut out, &tag) == Ok(()));
+            assert!(out[..77] == [5; 77] && out[77..] == plain[..]);
 
             (head, dst) = ([5; 77], PageVec::alloc(len).unwrap());
             let (key, nonce) = (GcmKey::new(&[9; 32]).unwrap(), [1; 12]);
@@ -199,9 +208,25 @@ mod tests {
             let made = key.seal_in_place(&nonce, &aad, &mut head, Some(&mut own));
             assert!(made == Ok(tag) && head == sealed[..77]);
             assert!(bytes_of(&own).unwrap()[..] == sealed[77..]);
+            let mut from = pages_with(&sealed).unwrap();
+            assert!(key.open_from(&nonce, &aad, &from, &mut out, &tag) == Ok(()));
+            assert!(out[..] == whole[..]);
+            assert!(key.open_from(&nonce, &aad, &from, &mut out[1..], &tag) == Err(EINVAL));
+            // The rest is there, from within a block on.
+            from.truncate(len / 2 + 7);
+            out = copy_of(&sealed).unwrap();
+            out[..from.len()].fill(0);
+            assert!(key.open_from(&nonce, &aad, &from, &mut out, &tag) == Ok(()));
+            assert!(out[..] == whole[..]);
+            // From a place within a block, too little, and something else.
+            from.advance(7);
+            assert!(key.open_from(&nonce, &aad, &from, &mut out, &tag) == Err(EBADMSG));
+            out = copy_of(&sealed).unwrap();
             if let Some(last) = out.last_mut() {
                 *last ^= 1;
             }
+            let from = pages_with(&out).unwrap();
+            assert!(key.open_from(&nonce, &aad, &from, &mut whole, &tag) == Err(EBADMSG));
             assert!(key.open(&nonce, &aad, &mut out, &tag) == Err(EBADMSG));
         }
     }

@@ -276,7 +276,7 @@ fn signature_missing(world: &World) -> Result<()> {
 }
 
 /// Offers that lead to each cipher.
-fn sealing_offers() -> Vec<Offer> {
+pub(super) fn sealing_offers() -> Vec<Offer> {
     let mut offers: Vec<Offer> = [
         Cipher::AES_128_CCM,
         Cipher::AES_128_GCM,
@@ -295,7 +295,7 @@ fn sealing_offers() -> Vec<Offer> {
     offers
 }
 
-fn sealing(world: &World, offer: &Offer) -> Result<Client> {
+pub(super) fn sealing(world: &World, offer: &Offer) -> Result<Client> {
     world.client_with(&Options {
         protection: Protection::Seal,
         offer: offer.clone(),

@@ -5,13 +5,15 @@
 
 use anyhow::{bail, ensure, Context, Result};
 use smb_client::{Client, Error, NewFile, Offer, Protection, Setup, SetupHeader};
-use smb_proto::header::{Command, Header, NEXT_COMMAND_AT};
+use smb_proto::header::{Command, FileId, Header, NEXT_COMMAND_AT};
 use smb_proto::session_setup::SessionFlags;
 use smb_proto::status::NtStatus;
 use smb_proto::transform;
 use smb_proto::trivial::Empty;
+use smb_proto::write;
 
 use crate::cases::cases;
+use crate::cases::replay::{sealing, sealing_offers};
 use crate::check::{closed, outcome, refused, Outcome};
 use crate::world::{message, World};
 
@@ -24,6 +26,7 @@ cases! {
     "seal.element", "a sealed frame as an element of a compound, plain and sealed" => element;
     "seal.negotiate-inside", "NEGOTIATE under a seal" => negotiate_inside;
     "seal.garbage-inside", "no message, a compressed one and one of SMB1 under a seal" => garbage_inside;
+    "seal.large-in-pieces", "large sealed writes in pieces of every size, whole and spoilt" => large_in_pieces;
     "seal.on-other-channel", "a sealed request on another channel of its session, and again" => on_other_channel;
     "seal.plain-renewal", "a renewal in the clear, where sealing is demanded" => plain_renewal;
 }
@@ -189,6 +192,62 @@ fn garbage_inside(world: &World) -> Result<()> {
         closed(&mut client.conn)?;
     }
     Ok(())
+}
+
+/// What comes in large pieces is decrypted from where it came, what comes in small ones is copied first.
+fn large_in_pieces(world: &World) -> Result<()> {
+    const LEN: u32 = 200_000;
+    const CUTS: [&[usize]; 4] = [
+        &[],
+        &[100],
+        &[1000; 150],
+        &[60, 70_000, 3, 1000, 1000, 50_001],
+    ];
+    for offer in sealing_offers() {
+        let mut client = sealing(world, &offer)?;
+        let file = client.create(&NewFile::named("pieces.tmp").temporary())?;
+        for (turn, cuts) in (1u8..).zip(CUTS) {
+            let data: Vec<u8> = (0..LEN)
+                .map(|at| turn.wrapping_mul(at.to_le_bytes()[0]) ^ at.to_le_bytes()[1])
+                .collect();
+            let (id, frame) = sealed_write(&mut client, file, &data)?;
+            let mut rest = frame.as_slice();
+            for cut in cuts {
+                let (piece, after) = rest.split_at(*cut);
+                client.conn.send_bytes(piece)?;
+                rest = after;
+            }
+            client.conn.send_bytes(rest)?;
+            let answer = client.wait(id)?;
+            ensure!(
+                answer.status() == NtStatus::SUCCESS && client.read(file, 0, LEN)? == data,
+                "{offer:?}, cut at {cuts:?}: {:?}, or something else was written",
+                answer.status()
+            );
+        }
+        // One bit of the end, which is in the last piece.
+        let (_, mut frame) = sealed_write(&mut client, file, &vec![7; 100_000])?;
+        if let Some(last) = frame.last_mut() {
+            *last ^= 1;
+        }
+        client.conn.send_bytes(&frame)?;
+        closed(&mut client.conn)?;
+    }
+    Ok(())
+}
+
+/// The bytes on the wire of a sealed WRITE to the front of a file, with its message id.
+fn sealed_write(client: &mut Client, file_id: FileId, data: &[u8]) -> Result<(u64, Vec<u8>)> {
+    let header = client.header(Command::Write, 4);
+    let request = write::Request {
+        file_id,
+        data,
+        ..write::Request::default()
+    };
+    client.queue(&header, |w| request.write(w))?;
+    let bytes = client.conn.out.bytes().to_vec();
+    client.conn.out.clear();
+    Ok((header.message_id(), bytes))
 }
 
 fn on_other_channel(world: &World) -> Result<()> {
