@@ -264,18 +264,28 @@ impl OpenFiles {
 
     /// Whether anything in the directory `directory` is open, at any depth. What comes or goes meanwhile may be missed.
     pub(crate) fn has_open_beneath(&self, directory: &Path) -> bool {
-        let is_beneath =
-            |state: &Arc<FileState>| state.inner.lock().links.is_any_beneath(directory);
-        let mut from = None;
+        self.next_beneath(directory, None).is_some()
+    }
+
+    /// The first file, behind `after`, that is open in the directory `directory`, at any depth. What comes or goes meanwhile may be
+    /// missed.
+    pub(crate) fn next_beneath(
+        &self,
+        directory: &Path,
+        after: Option<&Arc<FileState>>,
+    ) -> Option<Arc<FileState>> {
+        let is_wanted = |state: &Arc<FileState>| {
+            after.is_none_or(|after| state.key > after.key)
+                && state.inner.lock().links.is_any_beneath(directory)
+        };
+        let mut from = after.map(|after| after.key);
         loop {
             let (states, next) = self.some(from);
-            if states.iter().flatten().any(is_beneath) {
-                return true;
+            let found = states.iter().flatten().find(|state| is_wanted(state));
+            if let Some(state) = found {
+                return Some(state.clone());
             }
-            if next.is_none() {
-                return false;
-            }
-            from = next;
+            from = Some(next?);
         }
     }
 
@@ -297,28 +307,6 @@ impl OpenFiles {
         }
         let next = at.map(|cursor| *cursor.current().0);
         (states, next)
-    }
-
-    /// The first file, behind `after`, that is open in the directory `directory`, at any depth.
-    pub(crate) fn next_beneath(
-        &self,
-        directory: &Path,
-        after: Option<&Arc<FileState>>,
-    ) -> Option<Arc<FileState>> {
-        let mut by_key = self.0.by_key.lock();
-        let mut cursor = match after {
-            Some(after) => by_key.cursor_lower_bound_mut(&after.key),
-            None => by_key.cursor_front_mut(),
-        };
-        while let Some(at) = cursor {
-            let (key, state) = at.current();
-            let is_behind = after.is_none_or(|after| *key > after.key);
-            if is_behind && state.inner.lock().links.is_any_beneath(directory) {
-                return Some(state.clone());
-            }
-            cursor = at.move_next();
-        }
-        None
     }
 
     /// Number of files that are open.
