@@ -6,6 +6,10 @@ import os
 import pkgutil
 
 
+# The names of the tests that close each suite, the last of them in the debug kernel only.
+CLOSING = ("end", "leaks")
+
+
 class Test:
     """One named test. `timeout` in seconds of the emulated machine's wall clock; `lacks` names, for servers other than ours,
     why they cannot pass it. One that closes its suite has no function: the runner does what it is about."""
@@ -37,7 +41,10 @@ class Suite:
         return register
 
     def add(self, name, function, timeout=120, lacks=None):
-        """The same for tests made in a loop."""
+        """The same for tests made in a loop. A name is one test's, and not one of those that close the suite."""
+        taken = [*CLOSING, *(test.name.removeprefix(f"{self.name}.") for test in self.tests)]
+        if name in taken:
+            raise ValueError(f"there are two tests {self.name}.{name}")
         self.tests.append(Test(f"{self.name}.{name}", function, timeout, lacks or {}))
 
     def before(self, function):
@@ -49,7 +56,7 @@ class Suite:
 def closing(suite, is_debug):
     """The tests that follow those of each suite, whichever of them were selected: the clients and the server go away as they should, and
     in the debug kernel nothing leaked."""
-    names = ("end", "leaks") if is_debug else ("end",)
+    names = CLOSING if is_debug else CLOSING[:1]
     return [Test(f"{suite.name}.{name}", None, 300, {}) for name in names]
 
 

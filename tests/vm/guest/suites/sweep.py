@@ -230,7 +230,7 @@ def starting(server):
     client.smbclient("share", "ls")
 
 
-@suite.test("end", timeout=600)
+@suite.test("stop", timeout=600)
 def ending(server):
     """Stopping and unloading: whatever fails, all of it goes."""
     sweep = Sweep(SLAB)
