@@ -78,11 +78,12 @@ impl Links {
         self.0.is_empty()
     }
 
-    /// Whether it is open somewhere in the tree below `directory`.
+    /// Whether it is open somewhere in the tree below `directory`. A name that is being removed after its last close is not open.
     pub(super) fn is_any_beneath(&self, directory: &Path) -> bool {
+        let is_beneath = |path: &Path| path.is_beneath(directory) && !path.is_same(directory);
         self.0
             .iter()
-            .any(|link| link.path.is_beneath(directory) && !link.path.is_same(directory))
+            .any(|link| link.opens > 0 && is_beneath(&link.path))
     }
 
     /// Counts an open of `path` in; [`Self::reserve`] made room for it.
