@@ -29,6 +29,8 @@ VIRTIOFSD = "/usr/libexec/virtiofsd"
 BOOT_SECONDS = 180
 # With every check of the debug kernel an emulated machine takes that many times as long, and more memory, in MiB.
 DEBUG_PATIENCE, DEBUG_MEMORY = 10, 1024
+# Has the kernel fill free objects with 0x6b and free pages with 0xaa, which the hostile client looks for in what it receives.
+FILL = "page_poison=1 slab_debug=P,kmalloc-*"
 # What the console has before each line of the kernel.
 STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
 
@@ -54,11 +56,15 @@ def _make_work(job, server):
 class Machine:
     """One emulated machine with its file servers. Use as a context manager: leaving it ends every process of it."""
 
-    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, icount=False, boot=1):
+    def __init__(self, name, job, server, memory=1536, cpus=2, disk="0", interactive=False, icount=False, boot=1, fill=False):
         """With `icount`, one processor whose clock is the count of its instructions: what the guest measures does not depend on the host.
         `boot` tells one boot from the next where a machine has several."""
         self.log_name = f"console-{name}{'' if boot == 1 else f'.{boot}'}.log"
         self.name, self.interactive = name, interactive
+        # virtiofsd writes into the guest's memory unseen by the emulator, which then runs what it translated before of a page that had
+        # another program in it. The guest itself must have written to each page that it takes: with zeros, or with a pattern when it
+        # frees it. Debian's kernel does the former by default, the debug kernel does not.
+        self.parameters = FILL if fill and not build.is_debug() else "init_on_alloc=1"
         self.clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if icount else ["-accel", "tcg,thread=multi"]
         # A string instruction counts once for each element it moves: without the byte-wise variants, copying costs one count for 8 bytes,
         # which is nearer to a real processor than one for each byte.
@@ -77,8 +83,7 @@ class Machine:
         self.disk_file = None
 
     def _share(self, tag, folder):
-        """A folder that the guest sees under `tag`, read-only. Nobody changes it meanwhile, so the guest never drops what it has read:
-        where it does, programs that it runs from there crash now and then in the debug kernel."""
+        """A folder that the guest sees under `tag`, read-only. Nobody changes it meanwhile, so the guest never drops what it has read."""
         socket = f"{self.folder}/{tag}.sock"
         log = open(f"{self.folder}/{tag}.log", "wb")
         args = [VIRTIOFSD, "--socket-path", socket, "--shared-dir", folder, "--sandbox=none", "--thread-pool-size=2", "--inode-file-handles=never",
@@ -93,7 +98,7 @@ class Machine:
             "-nodefaults", "-display", "none", "-no-reboot", "-device", "virtio-rng-pci",
             "-kernel", f"{build.KERNEL}/vmlinuz",
             # KUnit suites run when the test for them says so, and not at each loading of the module.
-            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check log_buf_len=8M "
+            "-append", f"{'kunit.filter_glob=none ' if build.is_debug() else ''}{self.parameters} console=ttyS0 root=root rootfstype=virtiofs ro panic=-1 loglevel=7 net.ifnames=0 nokaslr no_timer_check log_buf_len=8M "
             "init=/bin/sh -- -c \"mount -t virtiofs host /host; exec /host/guest/init\"",
         ]
         args += self._share("root", "/guest") + self._share("host", self.work)
@@ -216,7 +221,7 @@ def _one_boot(report, suite, names, server, boot):
     running = None
     limit = [time.monotonic() + BOOT_SECONDS * patience()]
     job = {"mode": "tests", "suite": suite.name, "tests": names}
-    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk, boot=boot) as machine:
+    with Machine(f"{suite.name}-{server}", job, server, suite.memory, suite.cpus, suite.disk, boot=boot, fill=suite.fill) as machine:
         for event in machine.listen(lambda: limit[0]):
             kind = event["event"]
             if kind == "begin":

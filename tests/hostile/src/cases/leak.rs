@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that a reply should not carry: the server's buffers are filled with a pattern first, and every byte that it sends is
-//! looked at for it. [MS-SMB2] 3.3.4; the pattern is no content of any file, name or message of ours.
+//! Memory that a reply should not carry: the server's buffers are filled with a pattern first, the kernel fills what is free with
+//! its own, and every byte that the server sends is looked at for them. [MS-SMB2] 3.3.4; no file, name or message of ours has them.
 
 use anyhow::{bail, ensure, Result};
 use smb_client::{Client, Error, NewFile, Options, Protection};
@@ -21,8 +21,10 @@ use crate::world::World;
 
 /// What the server's memory is filled with.
 const PATTERN: u8 = 0xa7;
-/// A run of the pattern that is no chance.
-const RUN: [u8; 4] = [PATTERN; 4];
+/// The same, and what the kernel fills free memory with: `POISON_FREE` for objects, `PAGE_POISON` for pages.
+const FILLS: [u8; 3] = [PATTERN, 0x6b, 0xaa];
+/// So many of one of them in a row are no chance.
+const RUN: usize = 4;
 
 cases! {
     "leak.read-past-end", "READ over the end, behind the end, and of holes" => read_past_end;
@@ -78,7 +80,8 @@ fn poisoned(world: &World) -> Result<Client> {
 }
 
 fn clean(what: &str, bytes: &[u8]) -> Result<()> {
-    if let Some(at) = bytes.windows(RUN.len()).position(|run| run == RUN) {
+    let is_fill = |run: &[u8]| FILLS.iter().any(|fill| run.iter().all(|byte| byte == fill));
+    if let Some(at) = bytes.windows(RUN).position(is_fill) {
         let end = bytes.len().min(at + 32);
         bail!(
             "{what}: the server's memory at byte {at}: {:02x?}",

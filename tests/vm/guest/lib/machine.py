@@ -16,6 +16,11 @@ def write(path, text):
         file.write(text)
 
 
+def is_debug():
+    """Whether this is the kernel of `make test-debug`."""
+    return os.uname().release.endswith("-ksmbd-debug")
+
+
 def prepare():
     """Network, hardware crypto, disks, users."""
     run("ip", "link", "set", "lo", "up")

@@ -23,11 +23,11 @@ class Suite:
     """The tests of one VM run. `disk` is the size of its ext4 disk (0: none, shares are tmpfs), `memory` in MiB, `cost` an estimate in
     seconds, for starting the longest first; `cpus` are 1 where nothing is about races, for an emulated machine spends a quarter less
     then; `needs` = "debug" has it run in the debug kernel only; `clients` says that it runs programs of the tests' own, which are
-    built before."""
+    built before; `fill` has the kernel fill memory that is free with a pattern, which is not to be seen outside."""
 
-    def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2, needs="", clients=False):
+    def __init__(self, name, disk="0", memory=1536, cost=60, cpus=2, needs="", clients=False, fill=False):
         self.name, self.disk, self.memory, self.cost, self.cpus, self.needs = name, disk, memory, cost, cpus, needs
-        self.clients = clients
+        self.clients, self.fill = clients, fill
         self.tests = []
         self.set_up = None
 
