@@ -13,10 +13,12 @@ import threading
 import time
 
 from lib import client, content, machine, rawsmb
-from lib.proc import Failure, run
+from lib.proc import Failure, run, wait_for
 
 ROOT = "/srv/smb/share"
 MIB = 1 << 20
+# As a failed call tells it.
+DELETE_PENDING = "status 0xc0000056"
 SOFT = {"soft": True, "retrans": "1", "echo_interval": "5", "nosharesock": True}
 
 
@@ -158,6 +160,21 @@ def killed(name):
     return turn
 
 
+def temporary(one, name):
+    """Opens a file that its close deletes, and returns its id. What the last turn left open on a connection that it cut may still be there,
+    but not for long."""
+
+    def attempt():
+        try:
+            return one.create(name, access=0x0013019F, disposition=5, options=0x1000)
+        except Failure as problem:
+            if DELETE_PENDING not in str(problem):
+                raise
+            return None
+
+    return wait_for(f"{name} of the last turn to be deleted", attempt, timeout=60)
+
+
 def raw(name):
     """Raw sessions with many opens, ended in every way: LOGOFF, only CLOSE, a cut socket, half a frame, garbage."""
 
@@ -170,7 +187,7 @@ def raw(name):
             one.log_on(machine.USER, machine.PASSWORD)
             one.connect_tree("share")
             data = rng.randbytes(30000)
-            opens = [one.create(f"{name}-{number}", access=0x0013019F, disposition=5, options=0x1000) for number in range(rng.randrange(1, 20))]
+            opens = [temporary(one, f"{name}-{number}") for number in range(rng.randrange(1, 20))]
             one.write(opens[0], 0, data)
             body = struct.pack("<HBBIQ16sIIIHH", 49, 0, 0, len(data), 0, opens[0], 0, 0, 0, 0, 0) + b"\0"
             answer = one.call(8, body)
