@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The load generator of tests/load: running it, and reading what it says."""
 
+import contextlib
 import json
 import subprocess
 
@@ -53,13 +54,16 @@ class Holder:
         return self
 
     def __exit__(self, *_):
-        self.child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.child.stdin.close()
         self.child.wait(timeout=600)
 
     def add(self, what, count):
         """`count` more of connections, sessions or opens."""
-        self.child.stdin.write(f"{what} {count}\n")
-        self.child.stdin.flush()
+        # One that has ended already has said why.
+        with contextlib.suppress(BrokenPipeError):
+            self.child.stdin.write(f"{what} {count}\n")
+            self.child.stdin.flush()
         answer = self.child.stdout.readline().strip()
         if answer.startswith("{"):
             raise Skip(f"the server does not support {json.loads(answer)['unsupported']}")
