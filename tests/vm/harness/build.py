@@ -101,7 +101,7 @@ def module():
 
 
 def forget_other_kernel(directory):
-    """Removes what was built for another kernel: its files are older than the objects, so that make would take them for good."""
+    """Removes what was built for or copied of another kernel: its files are older than the objects, so that make would take them for good."""
     with open(f"{KERNEL}/obj/.config", "rb") as file:
         identity = f"{release()} {hashlib.sha256(file.read()).hexdigest()}"
     stamp = f"{directory}.kernel"
@@ -187,9 +187,10 @@ def module_tree(with_ours):
     name = release()
     tree = f"{BUILD}/modules-{'ours' if with_ours else 'stock'}"
     ours = f"{tree}/lib/modules/{name}/updates/ksmbd.ko"
-    if not os.path.isdir(f"{tree}/lib/modules/{name}"):
-        shutil.rmtree(tree, ignore_errors=True)
-        shutil.copytree(f"{KERNEL}/guest-modules", f"{tree}.tmp", symlinks=True, dirs_exist_ok=True)
+    forget_other_kernel(tree)
+    if not os.path.isdir(tree):
+        shutil.rmtree(f"{tree}.tmp", ignore_errors=True)
+        shutil.copytree(f"{KERNEL}/guest-modules", f"{tree}.tmp", symlinks=True)
         os.rename(f"{tree}.tmp", tree)
     if with_ours and not (os.path.exists(ours) and filecmp.cmp(f"{BUILD}/ksmbd.ko", ours, shallow=False)):
         os.makedirs(os.path.dirname(ours), exist_ok=True)
