@@ -240,23 +240,14 @@ impl Opener {
             return Err(EINVAL);
         }
         let (aad, tag) = (&header.aad(), header.signature());
-        let in_place = sealed.is_empty();
         match &self.key {
             CipherKey::Gcm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                if in_place {
-                    key.open(nonce, aad, message, tag)
-                } else {
-                    key.open_from(nonce, aad, sealed, message, tag)
-                }
+                key.open_from(nonce, aad, sealed, message, tag)
             }
             CipherKey::Ccm(key) => {
                 let nonce = header.nonce().first_chunk().ok_or(EINVAL)?;
-                if in_place {
-                    key.open(nonce, aad, message, tag)
-                } else {
-                    key.open_from(nonce, aad, sealed, message, tag)
-                }
+                key.open_from(nonce, aad, sealed, message, tag)
             }
         }
     }

@@ -395,6 +395,9 @@ impl GcmKey {
         message: &mut [u8],
         tag: &Tag,
     ) -> Result {
+        if sealed.is_empty() {
+            return self.open(nonce, aad, message, tag);
+        }
         if let Some(aead) = self.aead(message.len(), GCM_MIN) {
             return aead.open_from(&gcm_iv(nonce), aad, sealed, message, tag);
         }
